@@ -1,0 +1,77 @@
+/**
+ * What an attempt says: an outcome per recipient, and a verdict on the hop.
+ *
+ * The two are different answers (Postfix): the verdict steers concurrency for everybody, the
+ * outcome is that recipient's alone. Made by `core/classify.ts`, recorded by `delivery/settle.ts`.
+ */
+import type { RecipientId } from './brand.ts'
+import type { EnhancedStatus, SmtpReply } from './reply.ts'
+
+export interface RemoteMta {
+  readonly host: string
+  readonly address: string
+}
+export type AttemptPhase =
+  | 'route' | 'mx-lookup' | 'tls-policy' | 'connect' | 'greeting' | 'ehlo' | 'starttls'
+  | 'auth' | 'mail' | 'rcpt' | 'data' | 'content' | 'final-dot'
+
+/**
+ * Who else is hit by this fault. Wider scopes include narrower ones, in this order.
+ * `credential` pauses one login of a relay, `hop` the relay or site.
+ */
+export type FaultScope = 'recipient' | 'message' | 'session' | 'credential' | 'hop'
+
+export interface Diagnosis {
+  readonly phase: AttemptPhase
+  readonly scope: FaultScope
+  /** One line, ours, for people. */
+  readonly reason: string
+  /** Verbatim, theirs. */
+  readonly reply: SmtpReply | null
+  readonly remoteMta: RemoteMta | null
+  /** The final dot went out and no reply came back: the peer may hold the message. */
+  readonly duplicatePossible: boolean
+}
+export type RecipientOutcome =
+  | { readonly kind: 'delivered'; readonly status: EnhancedStatus<2>; readonly reply: SmtpReply; readonly remoteMta: RemoteMta; readonly relayedWithoutDsn: boolean }
+  | { readonly kind: 'deferred'; readonly status: EnhancedStatus<4>; readonly diagnosis: Diagnosis }
+  | { readonly kind: 'failed'; readonly status: EnhancedStatus<5>; readonly diagnosis: Diagnosis }
+  /**
+   * Nothing was asked of the peer about this recipient (no session to be had, the session went
+   * stale, a 452 cut the transaction short): given back unused, not an attempt.
+   */
+  | { readonly kind: 'untried'; readonly reason: string }
+
+export type HopVerdict =
+  | { readonly kind: 'healthy' }
+  | { readonly kind: 'unwell'; readonly status: EnhancedStatus<4>; readonly reason: string }
+  /** The login was refused: the credential is to be paused, the relay itself is well. */
+  | { readonly kind: 'credential-refused'; readonly status: EnhancedStatus<4>; readonly reason: string }
+  | { readonly kind: 'not-reached' }
+
+/** TLS facts of the session, for log and history. */
+export interface TlsFacts {
+  readonly protocol: string
+  readonly cipher: string
+  readonly resumed: boolean
+  /** `verified`: chain and name were checked and right; `untrusted`: encrypted only. */
+  readonly trust: 'verified' | 'untrusted'
+  /** Why the certificate was not trusted, by OpenSSL's name; null if it was, or nobody asked. */
+  readonly trustFault: string | null
+}
+export interface AttemptTimings {
+  /** Connection, greeting, EHLO, TLS, login; 0 on a reused session. */
+  readonly setupMs: number
+  /** MAIL to the reply to the final dot. */
+  readonly transferMs: number
+  /** How many transactions this session had carried, this one included; 0 if there was none. */
+  readonly sessionUse: number
+}
+export interface AttemptReport {
+  /** Exactly the batch's recipients. */
+  readonly outcomes: ReadonlyMap<RecipientId, RecipientOutcome>
+  readonly hop: HopVerdict
+  readonly timings: AttemptTimings
+  readonly remoteMta: RemoteMta | null
+  readonly tls: TlsFacts | null
+}

@@ -1,0 +1,80 @@
+/**
+ * Where a recipient's mail goes, and the keys under which it is squeezed.
+ *
+ * A route is decided at every attempt by `delivery/router.ts` and never stored; the lane key is
+ * stored beside the recipient as a hint for claims only.
+ */
+import type { LaneKey } from './brand.ts'
+
+/** none: plain; may: TLS if offered, unverified; encrypt: TLS or defer; verify: TLS, chain and name right, or defer. */
+export type TlsLevel = 'none' | 'may' | 'encrypt' | 'verify'
+
+export interface RelayHost {
+  readonly host: string
+  readonly port: number
+  /** TLS from the first byte (RFC 8314 §3). */
+  readonly implicitTls: boolean
+}
+export interface TlsRequirement {
+  readonly level: TlsLevel
+  /** PEM text of the authorities to trust instead of the system's; null: the system's. */
+  readonly ca: string | null
+  /** Name to verify and to send as SNI instead of the host's. */
+  readonly serverName: string | null
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+}
+export interface Credential {
+  /** Its name in the configuration; safe to log. */
+  readonly name: string
+  readonly username: string
+  /** Asked for at each login, so that a changed file is seen; never logged. Throws if it cannot be had. */
+  readonly password: () => string
+  readonly mechanisms: readonly ('PLAIN' | 'LOGIN' | 'CRAM-MD5')[]
+  /** Allow PLAIN and LOGIN without TLS. */
+  readonly allowPlaintext: boolean
+}
+/** Everything a transport needs to know of a relay. */
+export interface RelaySettings {
+  readonly name: string
+  readonly hosts: readonly [RelayHost, ...RelayHost[]]
+  readonly tls: TlsRequirement
+  readonly heloName: string
+  /** Our side of the connection; null: the system's choice. */
+  readonly sourceAddress: string | null
+  readonly limits: {
+    readonly sessionsMax: number
+    readonly sessionsInitial: number
+    readonly messagesPerSession: number
+    readonly sessionAgeMs: number
+    readonly sessionIdleMs: number
+    readonly recipientsPerTransaction: number
+  }
+  /** RFC 5321 §4.5.3.2. */
+  readonly timeouts: PhaseTimeouts
+}
+export interface PhaseTimeouts {
+  readonly connectMs: number
+  readonly greetingMs: number
+  readonly ehloMs: number
+  readonly starttlsMs: number
+  readonly authMs: number
+  readonly mailMs: number
+  readonly rcptMs: number
+  readonly dataMs: number
+  readonly contentMs: number
+  readonly finalDotMs: number
+  readonly rsetMs: number
+  readonly quitMs: number
+}
+
+export type Route =
+  | { readonly kind: 'relay'; readonly relay: RelaySettings; readonly credential: Credential | null }
+  | { readonly kind: 'hold'; readonly reason: string }
+  | { readonly kind: 'discard' }
+  | { readonly kind: 'capture' }
+
+/** The lane of a route; routes that dial nobody have one each, too, so that claims can tell them apart. */
+export function laneOf(route: Route): LaneKey {
+  if (route.kind !== 'relay') return route.kind as LaneKey
+  return `smtp:${route.relay.name}/${route.credential?.name ?? '-'}` as LaneKey
+}

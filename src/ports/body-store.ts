@@ -1,0 +1,52 @@
+/**
+ * Content: octets after DATA as the application sent them, dots unstuffed, ending in CRLF.
+ *
+ * The store keeps size and SHA-256 of what it wrote and checks both before it gives the last
+ * octet out, so that damaged content is held and never sent as something else.
+ * Passed by every implementation: `test/conformance/body-store.ts`.
+ */
+import type { BodyRef, EpochMs } from '../core/brand.ts'
+
+export interface BodyWriter {
+  /** Resolves when more is welcome (back-pressure). The bytes are the writer's from then on. */
+  write(chunk: Uint8Array): Promise<void>
+  /** All content is in the store; durable with the commit that accepts the message. */
+  finish(): Promise<void>
+  /** Gives up: what was written is removed, now or by the sweeper. */
+  abort(): Promise<void>
+}
+
+export interface StoredContent {
+  readonly sizeOctets: number
+  /** The whole of it where it is small or at hand, already checked. */
+  readonly whole: Uint8Array | null
+  /** Streams it; throws `StoreFault` of kind `damaged` before the last chunk if size or hash differ. */
+  chunks(): AsyncIterable<Uint8Array>
+}
+
+export interface SweepRequest {
+  readonly now: EpochMs
+  /** Content of messages finished before this is removed. */
+  readonly contentFinishedBefore: EpochMs
+  /** The same for messages that were captured: people look at those. */
+  readonly capturedFinishedBefore: EpochMs
+  /** Messages and history finished before this are removed. */
+  readonly historyFinishedBefore: EpochMs
+  /** Content that no message owns and that was begun before this is removed. */
+  readonly orphanedBefore: EpochMs
+  /** Most messages in one transaction. */
+  readonly limit: number
+}
+export interface SweepResult {
+  readonly contents: number
+  readonly messages: number
+  /** More is waiting: call again soon. */
+  readonly more: boolean
+}
+
+export interface BodyStore {
+  put(ref: BodyRef): BodyWriter
+  /** Throws `StoreFault` of kind `damaged` if there is none or it is damaged. */
+  open(ref: BodyRef): Promise<StoredContent>
+  sweep(request: SweepRequest): Promise<SweepResult>
+}

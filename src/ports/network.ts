@@ -1,0 +1,75 @@
+/**
+ * Dialling and names, so that transports hold no sockets of Node's own.
+ *
+ * Connections call back instead of streaming, because a session writes one segment per reply and
+ * must see every byte that came before it writes.
+ */
+import type { TlsFacts } from '../core/outcome.ts'
+import type { CancelTimer } from '../core/clock.ts'
+
+export interface NetworkAddress {
+  /** IPv4 or IPv6, never a name. */
+  readonly address: string
+  readonly family: 4 | 6
+}
+/** A fault of the network; `code` is Node's (`ECONNREFUSED`, `ETIMEDOUT`, `ERR_TLS_CERT_ALTNAME_INVALID` ...). */
+export interface NetworkFault {
+  readonly code: string
+  readonly message: string
+}
+export interface ConnectionEvents {
+  onData(chunk: Uint8Array): void
+  /** The write buffer has drained after `write` answered false. */
+  onDrain(): void
+  /** Once, for whatever reason; null: the peer closed in order. */
+  onClose(fault: NetworkFault | null): void
+}
+export interface TlsOptions {
+  readonly serverName: string
+  /** Check chain and name; false: take any certificate, but say in `TlsFacts` what was wrong with it. */
+  readonly verify: boolean
+  /** PEM; null: the system's authorities. */
+  readonly ca: string | null
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+  /** Sessions are resumed only under the same key: host, name, policy, credential. */
+  readonly sessionKey: string
+}
+export interface Connection {
+  readonly remote: NetworkAddress & { readonly port: number }
+  /** The bytes are the connection's from then on. False: wait for `onDrain` before writing more. */
+  write(bytes: Uint8Array): boolean
+  /** Groups the writes inside into as few segments as possible. */
+  batch(write: () => void): void
+  /** Rejects with a NetworkFault in `cause`; no plain byte received after the call is ever delivered. */
+  startTls(options: TlsOptions): Promise<TlsFacts>
+  /** Sends what is pending, then FIN. */
+  end(): void
+  destroy(): void
+}
+export interface DialTarget {
+  readonly address: NetworkAddress
+  readonly port: number
+  readonly sourceAddress: string | null
+  /** TLS from the first byte; null: plain. */
+  readonly tls: TlsOptions | null
+}
+export interface Dialer {
+  /** Rejects with `DialError`. The deadline is the caller's: abort ends the dial. */
+  dial(target: DialTarget, events: ConnectionEvents, signal: AbortSignal): Promise<{ readonly connection: Connection; readonly tls: TlsFacts | null }>
+}
+export class DialError extends Error {
+  readonly fault: NetworkFault
+  /** What failed: the socket, or the handshake on it. */
+  readonly stage: 'connect' | 'tls'
+  constructor(stage: 'connect' | 'tls', fault: NetworkFault) {
+    super(fault.message)
+    this.name = 'DialError'
+    this.stage = stage
+    this.fault = fault
+  }
+}
+export interface HostResolver {
+  /** Addresses of a host, in the order to try; an address literal gives itself. Rejects with a NetworkFault in `cause`. */
+  addresses(host: string): Promise<readonly NetworkAddress[]>
+}
+export type { CancelTimer }

@@ -1,0 +1,79 @@
+/**
+ * The running server as its admin API sees it: status, reload, routes, live dialogue.
+ *
+ * Made by `app/compose.ts`; queue matters are in `ports/queue-admin.ts`.
+ */
+import type { EpochMs, QueueId } from '../core/brand.ts'
+import type { QueueCounts } from './queue-admin.ts'
+import type { DialogueLine, Subsystem } from './journal.ts'
+
+export interface LaneStatus {
+  readonly lane: string
+  readonly state: 'open' | 'suspended' | 'paused'
+  /** Sessions allowed now. */
+  readonly width: number
+  /** Batches under way and ready. */
+  readonly active: number
+  readonly ready: number
+  readonly until: EpochMs | null
+  /** Why it is not open. */
+  readonly reason: string | null
+}
+export interface ListenerStatus {
+  readonly url: string
+  readonly sessions: number
+}
+export interface ServerStatus {
+  readonly version: string
+  readonly pid: number
+  readonly startedAt: EpochMs
+  readonly now: EpochMs
+  readonly hostname: string
+  readonly configFile: string | null
+  readonly listeners: readonly ListenerStatus[]
+  readonly underPressure: boolean
+  readonly intakePaused: string | null
+  readonly queue: QueueCounts
+  readonly lanes: readonly LaneStatus[]
+  readonly sinceStart: { readonly accepted: number; readonly delivered: number; readonly deferred: number; readonly failed: number; readonly expired: number; readonly captured: number }
+  readonly memory: { readonly rssOctets: number }
+}
+export interface RouteExplanation {
+  readonly from: string
+  readonly to: string
+  /** Every rule in order, until the one that matched. */
+  readonly steps: readonly { readonly rule: string; readonly matched: boolean; readonly why: string }[]
+  /** For people: `relay google as jira (jira@example.com)`, `hold: ...`, `capture`. */
+  readonly decision: string
+  readonly lane: string
+  readonly credential: string | null
+}
+export interface ReloadResult {
+  readonly changed: readonly string[]
+  /** Changes that wait for a restart (`data`, user). */
+  readonly needsRestart: readonly string[]
+}
+export interface DialogueFilter {
+  readonly relay: string | null
+  readonly to: string | null
+  readonly queueId: QueueId | null
+}
+export interface SubmitRequest {
+  readonly from: string
+  readonly to: readonly string[]
+  /** A whole message; line ends are normalized. */
+  readonly content: Uint8Array
+}
+export interface ServerControl {
+  status(): Promise<ServerStatus>
+  /** All or nothing; rejects with `ConfigError` and changes nothing. */
+  reload(): Promise<ReloadResult>
+  explainRoute(query: { readonly from: string; readonly to: string; readonly submitter: string | null; readonly header: readonly (readonly [string, string])[] }): RouteExplanation
+  /** Everything queued is due now and suspended lanes are opened; `lane` limits it to one relay. */
+  flush(lane: string | null): Promise<{ readonly recipients: number }>
+  /** Level of one subsystem or of all, at run time. */
+  setLogLevel(subsystem: Subsystem | 'all', level: 'debug' | 'info' | 'warn' | 'error'): void
+  submit(request: SubmitRequest): Promise<QueueId>
+  /** Calls back for each line until the returned function is called; slow consumers lose lines, never slow mail. */
+  watchDialogue(filter: DialogueFilter, line: (line: DialogueLine) => void): () => void
+}
