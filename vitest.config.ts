@@ -1,3 +1,4 @@
+/** `npm test`: everything that needs no other program and no network but loopback. */
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
