@@ -1,0 +1,83 @@
+/**
+ * What operators ask of the running server beyond the queue: status, reload, flush, routes.
+ *
+ * Gathers answers from the parts; holds no rules of its own.
+ */
+import process from 'node:process'
+import type { EpochMs } from '../core/brand.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Delivery } from '../delivery/delivery.ts'
+import type { Intake } from '../intake/intake.ts'
+import type { QueueAdmin, QueueFilter } from '../ports/queue-admin.ts'
+import type { ReloadResult, ServerControl } from '../ports/server-control.ts'
+import type { DialogueHub } from './dialogue-hub.ts'
+import type { ServerJournal } from './journal.ts'
+
+export interface ControlParts {
+  readonly version: string
+  readonly hostname: () => string
+  readonly configFile: string | null
+  readonly intake: Intake
+  readonly delivery: Delivery
+  readonly admin: QueueAdmin
+  readonly journal: ServerJournal
+  readonly dialogue: DialogueHub
+  readonly clock: Clock
+  readonly intakePaused: () => string | null
+  readonly reload: () => Promise<ReloadResult>
+}
+
+export function createControl(parts: ControlParts): ServerControl {
+  const { intake, delivery, admin, journal, dialogue, clock } = parts
+  const startedAt = clock.now()
+  return {
+    async status() {
+      return {
+        version: parts.version,
+        pid: process.pid,
+        startedAt,
+        now: clock.now(),
+        hostname: parts.hostname(),
+        configFile: parts.configFile,
+        listeners: intake.status(),
+        underPressure: intake.underPressure(),
+        intakePaused: parts.intakePaused(),
+        queue: await admin.counts(),
+        lanes: delivery.lanes(),
+        sinceStart: { ...journal.counters },
+        memory: { rssOctets: process.memoryUsage.rss() },
+      }
+    },
+    reload: parts.reload,
+    explainRoute: (query) => delivery.explain(query),
+    async flush(lane) {
+      const filter: QueueFilter = lane === null ? { states: ['queued'] } : { states: ['queued'], relay: lane }
+      delivery.openLanes(lane)
+      const { changed } = await admin.act('retry', filter, 'operator', clock.now())
+      delivery.wake()
+      return { recipients: changed }
+    },
+    setLogLevel: (subsystem, level) => journal.setLevel(subsystem, level),
+    submit: (request) => intake.submit(request),
+    watchDialogue: (filter, line) => dialogue.watch(filter, line),
+  }
+}
+
+/** Operators' acts that make mail due wake the scheduler; the store itself knows nobody. */
+export function withWake(admin: QueueAdmin, wake: () => void): QueueAdmin {
+  return {
+    counts: () => admin.counts(),
+    list: (filter, page) => admin.list(filter, page),
+    count: (filter) => admin.count(filter),
+    story: (queueId) => admin.story(queueId),
+    findByAddress: (address, limit) => admin.findByAddress(address, limit),
+    async act(act, filter, by, now: EpochMs) {
+      const result = await admin.act(act, filter, by, now)
+      if (act === 'resume' || act === 'retry') wake()
+      return result
+    },
+    content: (queueId) => admin.content(queueId),
+    history: (after, limit) => admin.history(after, limit),
+    backup: (path) => admin.backup(path),
+  }
+}

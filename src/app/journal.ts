@@ -1,0 +1,110 @@
+/**
+ * The log: structured lines through pino, a level per subsystem that can be changed while running.
+ *
+ * JSON lines have flat fields, so that a query needs no path; on a terminal the same facts are one
+ * readable line. Counts what it saw for `postern status`. Holds no secret: none is ever handed in.
+ */
+import pino from 'pino'
+import type { AcceptedRecord, AttemptRecord, Journal, Subsystem } from '../ports/journal.ts'
+import { acceptedText, attemptText, escapeText } from './log-line.ts'
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+export interface LogSettings {
+  readonly level: LogLevel
+  readonly format: 'json' | 'pretty'
+  /** Null: standard output. */
+  readonly file: string | null
+}
+export interface Counters {
+  accepted: number
+  delivered: number
+  deferred: number
+  failed: number
+  expired: number
+  captured: number
+}
+export interface ServerJournal extends Journal {
+  readonly counters: Readonly<Counters>
+  setLevel(subsystem: Subsystem | 'all', level: LogLevel): void
+  /** After logrotate moved the file away. */
+  reopen(): void
+  /** Writes out what is buffered. */
+  flush(): void
+}
+
+const SUBSYSTEMS: readonly Subsystem[] = ['intake', 'delivery', 'transport', 'store', 'admin', 'config', 'server']
+const RANK: Readonly<Record<LogLevel, number>> = { debug: 20, info: 30, warn: 40, error: 50 }
+/** Lines are gathered up to this size: a write per line would cost more than the line. */
+const BUFFER_OCTETS = 16 * 1024
+const FLUSH_INTERVAL_MS = 250
+
+export function createJournal(settings: LogSettings): ServerJournal {
+  const destination = pino.destination({ dest: settings.file ?? 1, sync: false, minLength: BUFFER_OCTETS, periodicFlush: FLUSH_INTERVAL_MS, mode: 0o640 })
+  const logger = settings.format === 'json' ? pino({ level: 'debug', base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } }, destination) : null
+  const threshold = new Map<Subsystem, number>(SUBSYSTEMS.map((name) => [name, RANK[settings.level]]))
+  const counters: Counters = { accepted: 0, delivered: 0, deferred: 0, failed: 0, expired: 0, captured: 0 }
+  const wanted = (subsystem: Subsystem, level: LogLevel): boolean => RANK[level] >= (threshold.get(subsystem) ?? 0)
+  const plain = (level: LogLevel, subsystem: Subsystem, text: string): void => {
+    destination.write(`${new Date(Date.now()).toISOString()} ${level.padEnd(5)} ${subsystem.padEnd(9)} ${text}\n`)
+  }
+
+  return {
+    counters,
+    accepted(record) {
+      counters.accepted++
+      if (!wanted('intake', 'info')) return
+      if (logger === null) plain('info', 'intake', acceptedText(record))
+      else logger.info(acceptedFields(record), 'accepted')
+    },
+    attempt(record) {
+      count(counters, record.outcome)
+      if (!wanted('delivery', 'info')) return
+      if (logger === null) plain('info', 'delivery', attemptText(record))
+      else logger.info(attemptFields(record), record.outcome)
+    },
+    note(subsystem, level, text, facts) {
+      if (!wanted(subsystem, level)) return
+      if (logger !== null) logger[level]({ subsystem, ...facts }, text)
+      else plain(level, subsystem, escapeText(facts === undefined ? text : `${text} ${pairs(facts)}`))
+    },
+    setLevel(subsystem, level) {
+      for (const name of subsystem === 'all' ? SUBSYSTEMS : [subsystem]) threshold.set(name, RANK[level])
+    },
+    reopen() {
+      if (settings.file !== null) destination.reopen()
+    },
+    flush() {
+      destination.flushSync()
+    },
+  }
+}
+
+function count(counters: Counters, outcome: AttemptRecord['outcome']): void {
+  if (outcome === 'discarded' || outcome === 'held') return
+  counters[outcome]++
+}
+
+function acceptedFields(record: AcceptedRecord): object {
+  return {
+    subsystem: 'intake', id: record.queueId, from: record.from, nrcpt: record.recipients, size: record.sizeOctets,
+    submitter: record.submitter, client: record.client, proto: record.protocol, messageId: record.messageId,
+  }
+}
+
+function attemptFields(record: AttemptRecord): object {
+  const { tls, relay, timings } = record
+  return {
+    subsystem: 'delivery', id: record.queueId, from: record.from, to: record.to, orig_to: record.originalTo ?? undefined,
+    lane: record.lane, relay: relay === null ? null : `${relay.host}[${relay.address}]`, attempt: record.attempt,
+    conn_use: timings.sessionUse, delay: record.delayMs, delays: record.delays.map(Math.round).join('/'),
+    tls: tls?.trust, tlsProtocol: tls?.protocol, tlsCipher: tls?.cipher, tlsFault: tls?.trustFault ?? undefined,
+    dsn: record.status, status: record.outcome, reply: record.text, duplicatePossible: record.duplicatePossible || undefined,
+  }
+}
+
+function pairs(facts: Readonly<Record<string, unknown>>): string {
+  return Object.entries(facts)
+    .filter(([, value]) => value !== undefined && value !== null)
+    .map(([key, value]) => `${key}=${typeof value === 'string' && !value.includes(' ') ? value : JSON.stringify(value)}`)
+    .join(' ')
+}

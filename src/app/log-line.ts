@@ -1,0 +1,39 @@
+/**
+ * How log records read on a terminal. JSON is for programs; this is for people.
+ *
+ * Remote text is escaped, so that no reply or address can forge a line or drive the terminal (I07).
+ */
+import type { AcceptedRecord, AttemptRecord } from '../ports/journal.ts'
+
+/** Shows control characters, C1 ones and line separators too, as escapes. */
+export function escapeText(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (char) => {
+    const code = char.charCodeAt(0)
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`
+  })
+}
+
+export function acceptedText(record: AcceptedRecord): string {
+  const client = record.client === null ? '' : ` client=${record.client}`
+  return escapeText(`${record.queueId} accepted from=<${record.from}> nrcpt=${record.recipients} size=${record.sizeOctets} submitter=${record.submitter} proto=${record.protocol}${client}`)
+}
+
+/** `ID TO LANE OUTCOME status= attempt= delay= delays=a/b/c/d use= host[address] "reply"`. */
+export function attemptText(record: AttemptRecord): string {
+  const relay = record.relay === null ? 'none' : `${record.relay.host}[${record.relay.address}]`
+  const tls = record.tls === null ? '' : ` tls=${record.tls.trust}:${record.tls.protocol}`
+  const twice = record.duplicatePossible ? ' duplicate=possible' : ''
+  const original = record.originalTo === null ? '' : ` orig_to=<${record.originalTo}>`
+  return escapeText(
+    `${record.queueId} to=<${record.to}>${original} ${record.lane} ${record.outcome} status=${record.status} attempt=${record.attempt}` +
+      ` delay=${seconds(record.delayMs)}s delays=${record.delays.map(seconds).join('/')} use=${record.timings.sessionUse}${tls} ${relay}${twice} "${record.text}"`,
+  )
+}
+
+/** Postfix's way: two digits that count. */
+function seconds(durationMs: number): string {
+  const value = durationMs / 1000
+  if (value >= 100) return value.toFixed(0)
+  return value >= 1 ? value.toFixed(1) : value.toFixed(2)
+}

@@ -1,0 +1,54 @@
+/**
+ * Gives up root for good, once the ports are bound.
+ *
+ * Node sets the ids of every thread of the process; a worker started before would keep nothing
+ * either. Files opened before stay open; certificates that only root can read are read before.
+ */
+import { execFileSync } from 'node:child_process'
+import { chownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import process from 'node:process'
+
+export interface SystemUser {
+  readonly name: string
+  readonly uid: number
+  readonly gid: number
+}
+
+/** Numbers of a system user, by `id`, so that every name service counts; null: there is none of that name. */
+export function findUser(name: string): SystemUser | null {
+  if (!/^[a-z_][a-z0-9_.-]*$/i.test(name)) return null
+  try {
+    const number = (flag: string): number => Number(execFileSync('id', [flag, '--', name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }))
+    return { name, uid: number('-u'), gid: number('-g') }
+  } catch {
+    // `id` answers 1 for an unknown user; that is the answer null stands for.
+    return null
+  }
+}
+
+export function isRoot(): boolean {
+  return process.getuid?.() === 0
+}
+
+/** Makes the data folder if need be and hands it and the files in it to the user. Links are left alone. */
+export function handOver(folder: string, user: SystemUser): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  chownSync(folder, user.uid, user.gid)
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name)
+    const stat = lstatSync(path)
+    if (stat.isFile() && stat.nlink === 1) chownSync(path, user.uid, user.gid)
+  }
+}
+
+/** Becomes that user. Throws if any trace of root is left. */
+export function dropTo(user: SystemUser): void {
+  // Node has it on every POSIX system; its published types leave it out.
+  ;(process as { initgroups?: (user: string, group: number) => void }).initgroups?.(user.name, user.gid)
+  process.setgid?.(user.gid)
+  process.setuid?.(user.uid)
+  if (user.uid !== 0 && (process.getuid?.() === 0 || process.geteuid?.() === 0 || process.getegid?.() === 0)) {
+    throw new Error(`still root after becoming ${user.name}`)
+  }
+}
