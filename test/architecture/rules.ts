@@ -1,0 +1,121 @@
+/**
+ * The rules of ARCHITECTURE.md as data: who may import what, what is banned where, and the exceptions.
+ *
+ * An exception names a place, what it is allowed and why. One that nothing uses any more fails the test,
+ * so that the lists only ever hold what is needed.
+ */
+
+export interface FolderRule {
+  /** Folders of `src`, or files in them (`message/dsn` allows `message/dsn*.ts`). */
+  readonly folders: readonly string[]
+  /** Node modules without `node:`, and packages. */
+  readonly modules: readonly string[]
+}
+
+const SOCKETS = ['net', 'tls']
+
+/** A folder may also import itself. */
+export const IMPORTS: Readonly<Record<string, FolderRule>> = {
+  core: { folders: [], modules: [] },
+  smtp: { folders: ['core'], modules: [] },
+  message: { folders: ['core'], modules: ['crypto'] },
+  providers: { folders: ['core'], modules: [] },
+  ports: { folders: ['core'], modules: [] },
+  delivery: { folders: ['core', 'ports', 'providers', 'message/dsn'], modules: [] },
+  transports: { folders: ['core', 'smtp', 'ports'], modules: [] },
+  intake: { folders: ['core', 'smtp', 'message', 'ports'], modules: [...SOCKETS, 'crypto'] },
+  store: { folders: ['core', 'ports'], modules: ['sqlite', 'worker_threads', 'fs', 'crypto', 'path', 'url'] },
+  net: { folders: ['core', 'ports'], modules: [...SOCKETS, 'dgram', 'dns', 'crypto'] },
+  postfix: { folders: ['core', 'ports'], modules: ['yaml'] },
+  admin: { folders: ['core', 'ports', 'intake/accept-message'], modules: ['fastify', 'fs', 'path', 'http', 'net', 'stream'] },
+  app: {
+    folders: ['core', 'smtp', 'message', 'providers', 'ports', 'delivery', 'transports', 'intake', 'store', 'net', 'postfix', 'admin'],
+    modules: ['zod', 'yaml', 'pino', 'fs', 'os', 'path', 'process', 'crypto', 'net', 'tls', 'url', 'util', 'events', 'child_process', 'timers', 'module', 'v8'],
+  },
+  cli: {
+    folders: ['core', 'app', 'admin/api-types'],
+    modules: [
+      'commander',
+      '@clack/prompts',
+      'fs',
+      'os',
+      'path',
+      'process',
+      'crypto',
+      'net',
+      'http',
+      'url',
+      'util',
+      'events',
+      'readline',
+      'stream',
+      'child_process',
+      'timers',
+      'tty',
+    ],
+  },
+}
+
+/** Folders that are told time, chance and the network: §5.4, 1. */
+export const PURE_FOLDERS = ['core', 'smtp', 'message', 'providers', 'ports', 'delivery', 'transports']
+export const PURE_BANNED = [
+  'Date.now',
+  'new Date()',
+  'Math.random',
+  'setTimeout',
+  'setInterval',
+  'setImmediate',
+  'fetch',
+  'performance',
+  'process',
+  'crypto',
+  'AbortSignal.timeout',
+  'console',
+]
+/** Everywhere else in `src`; the real clock and the command line are exceptions below. */
+export const SHELL_BANNED = ['Date.now', 'new Date()', 'Math.random', 'setTimeout', 'setInterval', 'AbortSignal.timeout', 'console', 'process']
+
+/** Folders where `process` is the subject. */
+export const PROCESS_FOLDERS = ['app', 'cli']
+/** Folders where `console` and the time of day are the subject. */
+export const TERMINAL_FOLDERS = ['cli']
+
+export const LIMITS = { fileLines: 300, functionLines: 70, parameters: 4, headerLines: 10 }
+
+/** style.md §6: words that say nothing. */
+export const BANNED_WORDS = [
+  'manager',
+  'handler',
+  'helper',
+  'helpers',
+  'util',
+  'utils',
+  'data',
+  'info',
+  'process',
+  'do',
+  'misc',
+  'common',
+  'job',
+  'task',
+  'email',
+]
+
+export interface Exception {
+  /** The rule's name in checks.ts. */
+  readonly rule: 'imports' | 'globals' | 'file-lines' | 'function-lines' | 'parameters' | 'words' | 'module-state' | 'side-effects' | 'inheritance' | 'cycles'
+  /** A file, or a folder that ends with a slash; `*` for everywhere. */
+  readonly where: string
+  /** What is allowed there: the import, the global, the identifier, the function; `data*` for all that begin so. */
+  readonly what: string
+  readonly why: string
+}
+
+export const EXCEPTIONS: readonly Exception[] = [
+  { rule: 'words', where: '*', what: 'onData', why: "bytes have arrived: Node's name for it, in the contract of ports/network.ts" },
+  { rule: 'words', where: 'src/core/route.ts', what: 'dataMs', why: 'the time limit of the SMTP command DATA' },
+  { rule: 'words', where: 'src/smtp/', what: 'data*', why: 'the SMTP command DATA, its phase and its reply' },
+  { rule: 'words', where: 'src/app/', what: 'data*', why: 'the configuration key `data`: the folder of the store' },
+  { rule: 'side-effects', where: 'src/cli/main.ts', what: '*', why: 'the entry point of the program' },
+  { rule: 'globals', where: 'src/app/real-clock.ts', what: '*', why: 'the one place that asks the machine for the time' },
+]
