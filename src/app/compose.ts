@@ -1,0 +1,95 @@
+/**
+ * Puts the parts together. The only file that knows which concrete store, transport and network
+ * there are; it holds no rules.
+ *
+ * Ports are bound and root is given up before this runs: see `app/serve.ts`.
+ */
+import { createHmac, randomBytes } from 'node:crypto'
+import type { LeaseToken } from '../core/brand.ts'
+import type { Clock } from '../core/clock.ts'
+import { createQueueIds } from '../core/queue-id.ts'
+import { createDelivery, type Delivery } from '../delivery/delivery.ts'
+import type { Intake } from '../intake/intake.ts'
+import { createDialer } from '../net/node-dialer.ts'
+import { createHostResolver } from '../net/host-resolver.ts'
+import { type OpenStore, openStore } from '../store/open-store.ts'
+import { createCaptureTransport } from '../transports/capture-transport.ts'
+import { createSmtpTransport } from '../transports/smtp-transport.ts'
+import type { DialogueHub } from './dialogue-hub.ts'
+import type { ServerJournal } from './journal.ts'
+import { createRetention, type Retention } from './retention.ts'
+import type { ServerSettings } from './settings.ts'
+
+export interface Composed {
+  readonly store: OpenStore
+  readonly delivery: Delivery
+  readonly retention: Retention
+  /** Starts everything in the order in which it is needed. */
+  start(): Promise<void>
+  /** Drains until the deadline, gives back what is left, closes. */
+  stop(deadlineMs: number): Promise<void>
+}
+
+export interface ComposeParts {
+  readonly settings: ServerSettings
+  readonly intake: Intake
+  readonly clock: Clock
+  readonly journal: ServerJournal
+  readonly dialogue: DialogueHub
+  /** For crash tests only: the named point at which the store kills the process. */
+  readonly crashAt: string | null
+}
+
+export async function compose(parts: ComposeParts): Promise<Composed> {
+  const { settings, intake, clock, journal, dialogue } = parts
+  const newToken = createTokens()
+  const store = await openStore({ path: settings.dataFolder, clock, journal, cacheOctetsMax: settings.cacheOctetsMax, randomToken: newToken, ...(parts.crashAt === null ? {} : { crashAt: parts.crashAt }) })
+  const newQueueId = createQueueIds(() => clock.now(), await store.queue.lastQueueId())
+  const smtp = createSmtpTransport({
+    dialer: createDialer(),
+    resolver: createHostResolver({ clock }),
+    clock,
+    journal,
+    tap: dialogue,
+    hmacMd5: (key: string, text: string) => createHmac('md5', key).update(text).digest('hex'),
+    random: Math.random,
+  })
+  const delivery = createDelivery({
+    settings: settings.delivery,
+    store: store.queue,
+    bodies: store.bodies,
+    transports: { smtp, capture: createCaptureTransport() },
+    clock,
+    journal,
+    random: Math.random,
+    newToken: () => newToken() as LeaseToken,
+    newQueueId,
+  })
+  const retention = createRetention({ settings: settings.retention, bodies: store.bodies, clock, journal })
+  return {
+    store,
+    delivery,
+    retention,
+    async start() {
+      await delivery.start()
+      intake.serve({ store: store.queue, bodies: store.bodies, admission: delivery.admission, newQueueId })
+      retention.start()
+    },
+    async stop(deadlineMs) {
+      const from = clock.monotonicMs()
+      const left = (): number => Math.max(0, deadlineMs - (clock.monotonicMs() - from))
+      retention.stop()
+      await intake.stop(left())
+      await delivery.stop(left())
+      await smtp.close(Math.min(left(), 1_000))
+      await store.close()
+    },
+  }
+}
+
+/** Lease tokens: unguessable is not needed, unique across restarts is. */
+function createTokens(): () => string {
+  const boot = randomBytes(6).toString('base64url')
+  let count = 0
+  return () => `${boot}.${(count++).toString(36)}`
+}

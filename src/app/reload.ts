@@ -1,0 +1,56 @@
+/**
+ * Reload: all or nothing. A configuration that cannot be read or does not hold changes nothing.
+ *
+ * Reloads that come while one is under way wait their turn; none is lost.
+ */
+import type { Delivery } from '../delivery/delivery.ts'
+import type { Intake } from '../intake/intake.ts'
+import type { ReloadResult } from '../ports/server-control.ts'
+import type { ServerJournal } from './journal.ts'
+import type { Retention } from './retention.ts'
+import { diffSettings, type ServerSettings } from './settings.ts'
+
+export interface ReloadParts {
+  readonly initial: ServerSettings
+  /** Reads the file again; throws `ConfigError`. */
+  readonly read: () => ServerSettings
+  readonly intake: Intake
+  readonly delivery: Delivery
+  readonly retention: Retention
+  readonly journal: ServerJournal
+}
+export interface Reloader {
+  reload(): Promise<ReloadResult>
+  current(): ServerSettings
+}
+
+export function createReloader(parts: ReloadParts): Reloader {
+  const { intake, delivery, retention, journal } = parts
+  let current = parts.initial
+  let turn: Promise<unknown> = Promise.resolve()
+
+  const once = async (): Promise<ReloadResult> => {
+    const next = parts.read()
+    const result = diffSettings(current, next)
+    // Listeners are the only part that can fail: they go first, and undo themselves.
+    await intake.reload(next.intake)
+    delivery.reload(next.delivery)
+    retention.reload(next.retention)
+    journal.setLevel('all', next.log.level)
+    journal.reopen()
+    current = next
+    journal.note('config', 'info', 'configuration reloaded', { changed: result.changed, needsRestart: result.needsRestart })
+    return result
+  }
+  return {
+    current: () => current,
+    reload() {
+      const mine = turn.then(once).catch((fault: unknown) => {
+        journal.note('config', 'error', 'reload refused, nothing was changed', { reason: fault instanceof Error ? fault.message : String(fault) })
+        throw fault
+      })
+      turn = mine.catch(() => {})
+      return mine
+    },
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * `postern serve`: reads the configuration, binds, gives up root, opens the store, runs until told
+ * to stop.
+ *
+ * SIGTERM and SIGINT drain and end with 0; a second one ends at once; SIGHUP reloads. A fault that
+ * nobody caught ends the process: leases of a dead process are reclaimed at the next start.
+ */
+import { dirname } from 'node:path'
+import process from 'node:process'
+import { createAdminServer } from '../admin/server.ts'
+import { createIntake } from '../intake/intake.ts'
+import { compose } from './compose.ts'
+import { type LoadedConfig, loadConfig } from './config.ts'
+import { createControl, withWake } from './control.ts'
+import { createDialogueHub } from './dialogue-hub.ts'
+import { firstSteps } from './first-steps.ts'
+import { createJournal, type ServerJournal } from './journal.ts'
+import { createRealClock } from './real-clock.ts'
+import { createReloader } from './reload.ts'
+import { becomeServiceUser } from './service-user.ts'
+import { buildSettings, type ServerSettings } from './settings.ts'
+import { readVersion } from './version.ts'
+
+export interface ServeOptions {
+  readonly configPath: string | null
+  /** Overrides `admin` of the configuration. */
+  readonly socketPath: string | null
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+  readonly outputIsTerminal: boolean
+  /** How the command is called here, for the texts that name it. */
+  readonly command: string
+  readonly print: (text: string) => void
+}
+
+/**
+ * Resolves with the exit code when the server has stopped. Rejects with `ConfigError`,
+ * `ServiceUserError`, `StoreOpenError`, `SocketError` or a bind error if it cannot start.
+ */
+export async function runServer(options: ServeOptions): Promise<number> {
+  // Every file and socket made from here on is its owner's alone.
+  process.umask(0o077)
+  const read = (): { loaded: LoadedConfig; settings: ServerSettings } => {
+    const loaded = loadConfig({ explicitPath: options.configPath, env: options.env, cwd: options.cwd })
+    return { loaded, settings: buildSettings(loaded) }
+  }
+  const { loaded, settings } = read()
+  const journal = createJournal({ ...settings.log, format: logFormat(settings, options) })
+  endOnUncaught(journal)
+  const clock = createRealClock()
+  const dialogue = createDialogueHub()
+  const intake = createIntake({ settings: settings.intake, clock, journal, tap: dialogue })
+  await intake.bind()
+  const socketPath = options.socketPath ?? settings.adminSocket
+  const user = becomeServiceUser({ configured: settings.user, configFile: loaded.file, folders: [settings.dataFolder, dirname(socketPath)] })
+  const server = await compose({ settings, intake, clock, journal, dialogue, crashAt: options.env.POSTERN_TEST_CRASH_AT ?? null })
+  const reloader = createReloader({ initial: settings, read: () => read().settings, intake, delivery: server.delivery, retention: server.retention, journal })
+  const control = createControl({
+    version: readVersion(),
+    hostname: () => reloader.current().hostname,
+    configFile: loaded.file,
+    intake,
+    delivery: server.delivery,
+    admin: server.store.admin,
+    journal,
+    dialogue,
+    clock,
+    intakePaused: () => null,
+    reload: () => reloader.reload(),
+  })
+  const admin = createAdminServer({ control, queue: withWake(server.store.admin, () => server.delivery.wake()), clock, journal, socketPath })
+  await admin.start()
+  await server.start()
+  announce(options, journal, { loaded, settings, warnings: user.kind === 'still-root' ? [user.warning] : [] })
+  await untilTold(() => void reloader.reload().catch(() => {}))
+  journal.note('server', 'info', 'stopping: no new mail, finishing what is under way', { deadlineMs: reloader.current().drainMs })
+  await server.stop(reloader.current().drainMs)
+  await admin.stop()
+  journal.note('server', 'info', 'stopped')
+  journal.flush()
+  return 0
+}
+
+function logFormat(settings: ServerSettings, options: ServeOptions): 'json' | 'pretty' {
+  if (settings.log.format !== 'auto') return settings.log.format
+  return settings.log.file === null && options.outputIsTerminal ? 'pretty' : 'json'
+}
+
+function announce(options: ServeOptions, journal: ServerJournal, facts: { readonly loaded: LoadedConfig; readonly settings: ServerSettings; readonly warnings: readonly string[] }): void {
+  const { loaded, settings } = facts
+  const warnings = [...loaded.warnings.map((warning) => warning.message), ...facts.warnings]
+  const listeners = settings.intake.listeners.map((listener) => listener.url)
+  options.print(
+    firstSteps({
+      listeners,
+      dataFolder: settings.dataFolder,
+      configFile: loaded.file,
+      command: options.command,
+      relays: [...settings.delivery.relays.keys()],
+      capturing: settings.delivery.routes.every((rule) => rule.target.kind === 'capture'),
+      warnings,
+    }),
+  )
+  for (const warning of warnings) journal.note('config', 'warn', warning)
+  journal.note('server', 'info', 'ready', { version: readVersion(), listeners, data: settings.dataFolder, pid: process.pid })
+}
+
+/** Resolves at the first SIGTERM or SIGINT; a second ends the process without draining. */
+function untilTold(reload: () => void): Promise<void> {
+  return new Promise((resolve) => {
+    let told = false
+    const stop = (): void => {
+      if (told) process.exit(1)
+      told = true
+      resolve()
+    }
+    process.on('SIGTERM', stop)
+    process.on('SIGINT', stop)
+    process.on('SIGHUP', reload)
+  })
+}
+
+/** A bug ends the process: what it was doing is in the store, its leases are reclaimed. */
+function endOnUncaught(journal: ServerJournal): void {
+  const end = (fault: unknown): void => {
+    journal.note('server', 'error', 'ending because of a fault that nobody caught; please report it', { fault: fault instanceof Error ? (fault.stack ?? fault.message) : String(fault) })
+    journal.flush()
+    process.exit(70)
+  }
+  process.on('uncaughtException', end)
+  process.on('unhandledRejection', end)
+}
