@@ -30,7 +30,7 @@ export const IMPORTS: Readonly<Record<string, FolderRule>> = {
   admin: { folders: ['core', 'ports', 'intake/accept-message'], modules: ['fastify', 'fs', 'path', 'http', 'net', 'stream'] },
   app: {
     folders: ['core', 'smtp', 'message', 'providers', 'ports', 'delivery', 'transports', 'intake', 'store', 'net', 'postfix', 'admin'],
-    modules: ['zod', 'yaml', 'pino', 'fs', 'os', 'path', 'process', 'crypto', 'net', 'tls', 'url', 'util', 'events', 'child_process', 'timers', 'module', 'v8'],
+    modules: ['zod', 'yaml', 'pino', 'ipaddr.js', 'fs', 'os', 'path', 'process', 'crypto', 'net', 'tls', 'url', 'util', 'events', 'child_process', 'timers', 'module', 'v8'],
   },
   cli: {
     folders: ['core', 'app', 'admin/api-types'],
