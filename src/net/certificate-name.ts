@@ -1,0 +1,26 @@
+/**
+ * Whether a server's certificate carries the name that was asked for.
+ *
+ * RFC 9525: only subject alternative names count, never the common name; a wildcard stands for one
+ * whole leftmost label; an address needs an iPAddress entry. OpenSSL does the comparing, so that
+ * odd names (NUL, quotes, thousands of entries) meet no parser of ours. The chain is Node's affair.
+ */
+import { X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
+import type { PeerCertificate } from 'node:tls'
+
+/** For `tls.connect`: undefined if the name is right, else an error with Node's own code. */
+export function checkCertificateName(name: string, certificate: PeerCertificate): Error | undefined {
+  const x509 = new X509Certificate(certificate.raw)
+  const found =
+    isIP(name) === 0 ? x509.checkHost(name, { subject: 'never', wildcards: true, partialWildcards: false, multiLabelWildcards: false }) : x509.checkIP(name)
+  if (found !== undefined) return undefined
+  return Object.assign(new Error(`the certificate is not for ${name}, but for ${namesOf(x509)}`), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
+}
+
+/** For people; cut, because a certificate may carry thousands. */
+function namesOf(x509: X509Certificate): string {
+  const names = x509.subjectAltName
+  if (names === undefined || names === '') return 'no name at all (a common name does not count)'
+  return names.length > 200 ? `${names.slice(0, 200)}...` : names
+}
