@@ -17,6 +17,8 @@ export interface ServerOptions {
   /** Made if not given; data and log live in it. */
   readonly folder?: string
   readonly relayPort: number
+  /** The configuration file of an earlier start in this folder stays as it is. */
+  readonly keepConfig?: boolean
   /** Merged over the configuration, deeply. */
   readonly config?: Record<string, unknown>
   readonly env?: Record<string, string>
@@ -61,7 +63,7 @@ export async function startServer(options: ServerOptions): Promise<PosternProces
   const folder = options.folder ?? makeFolder()
   mkdirSync(folder, { recursive: true })
   const configPath = join(folder, 'postern.yaml')
-  writeFileSync(configPath, stringify(merge(barConfig(options.port, options.relayPort, folder), options.config ?? {})), { mode: 0o600 })
+  if (options.keepConfig !== true) writeFileSync(configPath, stringify(merge(barConfig(options.port, options.relayPort, folder), options.config ?? {})), { mode: 0o600 })
   const out = openSync(join(folder, 'output.log'), 'a')
   const command = [...(options.wrap ?? []), NODE, MAIN, 'serve', '--config', configPath]
   const child = spawn(command[0] ?? NODE, command.slice(1), { cwd: folder, stdio: ['ignore', out, out], env: { ...process.env, ...options.env } })
