@@ -1,0 +1,42 @@
+/**
+ * Writes a file so that a reader sees the old or the new one, never half of it, also after a power
+ * cut: temporary file beside it, fsync, rename, fsync of the folder. Keeps mode and owner.
+ */
+import { chownSync, closeSync, fchmodSync, fsyncSync, mkdirSync, openSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { basename, dirname, join } from 'node:path'
+import { isRoot } from './privileges.ts'
+
+/** `mode` is for a file that does not exist yet. A link is followed, so that it stays a link. */
+export function writeFileSafely(path: string, text: string, mode = 0o644): void {
+  const target = existing(path) === null ? path : realpathSync(path)
+  const before = existing(target)
+  const folder = dirname(target)
+  mkdirSync(folder, { recursive: true })
+  const temporary = join(folder, `.${basename(target)}.${randomBytes(6).toString('hex')}`)
+  try {
+    const descriptor = openSync(temporary, 'wx', 0o600)
+    try {
+      writeFileSync(descriptor, text)
+      fchmodSync(descriptor, before === null ? mode : before.mode & 0o7777)
+      fsyncSync(descriptor)
+    } finally {
+      closeSync(descriptor)
+    }
+    if (before !== null && isRoot()) chownSync(temporary, before.uid, before.gid)
+    renameSync(temporary, target)
+  } catch (fault) {
+    rmSync(temporary, { force: true })
+    throw fault
+  }
+  const descriptor = openSync(folder, 'r')
+  try {
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function existing(path: string) {
+  return statSync(path, { throwIfNoEntry: false }) ?? null
+}

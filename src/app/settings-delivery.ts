@@ -1,0 +1,151 @@
+/**
+ * Validated configuration -> what delivery is told: routes, relays with credentials, retry, reports.
+ */
+import { compileAddressPattern, compileGlob, type Pattern } from '../core/pattern.ts'
+import type { PhaseTimeouts, RelayHost, RelaySettings } from '../core/route.ts'
+import type { ConfiguredCredential, ConfiguredRelay, DeliverySettings, RouteRule, RouteTarget } from '../delivery/settings.ts'
+import { readPem } from './config-certificates.ts'
+import { hostnameOf, isFallback, routesOf, sendersOf, tlsOf, valueOf } from './config-implied.ts'
+import type { LoadedConfig } from './config.ts'
+import { durationMs, listOf, sizeOctets } from './config-scalars.ts'
+import type { Config, RouteConfig } from './config-schema.ts'
+import type { CredentialConfig, RelayConfig } from './config-schema-relay.ts'
+import { secretReader } from './config-secrets.ts'
+import { parseRelayHost, parseVia } from './config-values.ts'
+import { SettingsError } from './settings-error.ts'
+
+/** `previous`: what was read when root could still read it. Throws `SettingsError`. */
+export function buildDeliverySettings(loaded: LoadedConfig, previous: DeliverySettings | null): DeliverySettings {
+  const { config } = loaded
+  const { retry, queue, dsn } = config
+  const hostname = hostnameOf(config)
+  return {
+    hostname,
+    routes: buildRoutes(config),
+    relays: new Map(Object.entries(config.relays).map(([name, relay]) => [name, buildRelay(name, relay, loaded, previous?.relays.get(name) ?? null)])),
+    retry: { minDelayMs: durationMs(retry.min), maxDelayMs: durationMs(retry.max), factor: retry.factor, lifetimeMs: durationMs(retry.lifetime), jitter: retry.jitter },
+    delayNoticeAfterMs: config.delayNoticeAfter === 'never' ? null : durationMs(config.delayNoticeAfter),
+    readySetMax: queue.readySet,
+    readyPerFlowMax: queue.perFlow,
+    lane: {
+      failedCohortsMax: queue.failedCohorts,
+      suspendMs: { initial: durationMs(queue.suspend.min), max: durationMs(queue.suspend.max) },
+      credentialPauseMs: { initial: durationMs(queue.credentialPause.min), max: durationMs(queue.credentialPause.max) },
+    },
+    leaseMs: durationMs(queue.lease),
+    reclaimDelayMs: durationMs(queue.reclaimDelay),
+    quarantineAfter: queue.quarantineAfter,
+    dsn: {
+      from: dsn.from ?? `MAILER-DAEMON@${hostname}`,
+      returnFullMaxOctets: sizeOctets(dsn.returnFullUpTo),
+      perSenderPerHourMax: dsn.perSenderPerHour,
+      postmaster: dsn.postmaster ?? null,
+    },
+    holdAll: null,
+  }
+}
+
+/** The last rule catches what no other did: nothing is sent without a decision. */
+function buildRoutes(config: Config): readonly RouteRule[] {
+  const rules = routesOf(config).map((route, index): RouteRule => ({ label: labelOf(config, route, index), match: matchOf(route), target: targetOf(route) }))
+  const none = { from: null, to: null, submitter: null, header: [] }
+  return [...rules, { label: 'no route matches', match: none, target: { kind: 'hold', reason: 'no route matches this mail' } }]
+}
+
+/** `routes[2]: from jira@example.com`, as `route explain` shows it. */
+function labelOf(config: Config, route: RouteConfig, index: number): string {
+  if (config.routes === undefined) return 'default route'
+  const parts = [
+    ...(route.from === undefined ? [] : [`from ${listOf(route.from).join(', ')}`]),
+    ...(route.to === undefined ? [] : [`to ${listOf(route.to).join(', ')}`]),
+    ...(route.submitter === undefined ? [] : [`submitter ${route.submitter}`]),
+    ...Object.entries(route.header ?? {}).map(([name, pattern]) => `header ${name}: ${pattern}`),
+  ]
+  return `routes[${index}]: ${parts.length === 0 ? 'all mail' : parts.join(', ')}`
+}
+
+function matchOf(route: RouteConfig): RouteRule['match'] {
+  return {
+    from: anyOf(route.from),
+    to: anyOf(route.to),
+    submitter: route.submitter === undefined ? null : compileGlob(route.submitter),
+    header: Object.entries(route.header ?? {}).map(([name, pattern]) => [name.toLowerCase(), compileGlob(pattern)] as const),
+  }
+}
+function anyOf(written: string | readonly string[] | undefined): Pattern | null {
+  if (written === undefined) return null
+  const patterns = listOf(written).map(compileAddressPattern)
+  return (text) => patterns.some((matches) => matches(text))
+}
+
+function targetOf(route: RouteConfig): RouteTarget {
+  const via = valueOf(parseVia(route.via))
+  if (via.kind === 'hold') return { kind: 'hold', reason: route.reason ?? 'held by a route' }
+  return via.kind === 'relay' ? via : { kind: via.kind }
+}
+
+function buildRelay(name: string, relay: RelayConfig, loaded: LoadedConfig, previous: ConfiguredRelay | null): ConfiguredRelay {
+  const tls = tlsOf(relay)
+  const [first, ...more] = listOf(relay.host).map((host): RelayHost => valueOf(parseRelayHost(host, tls.implicit)))
+  if (first === undefined) throw new SettingsError(`relay ${name} has no host`)
+  const { limits } = relay
+  const settings: RelaySettings = {
+    name,
+    hosts: [first, ...more],
+    tls: { level: tls.level, ca: tls.ca === null ? null : authorities(tls.ca, name, loaded, previous), serverName: tls.serverName, minVersion: tls.minVersion },
+    heloName: relay.heloName ?? hostnameOf(loaded.config),
+    sourceAddress: relay.source ?? null,
+    limits: {
+      sessionsMax: limits.sessions,
+      sessionsInitial: limits.initialSessions,
+      messagesPerSession: limits.messagesPerSession,
+      sessionAgeMs: durationMs(limits.sessionAge),
+      sessionIdleMs: durationMs(limits.idle),
+      recipientsPerTransaction: limits.recipientsPerTransaction,
+    },
+    timeouts: timeoutsOf(relay),
+  }
+  const credentials = Object.entries(relay.credentials).map(([key, written]) => buildCredential(key, written, relay, { loaded, previous }))
+  return { settings, credentials }
+}
+
+function authorities(path: string, relay: string, loaded: LoadedConfig, previous: ConfiguredRelay | null): string {
+  const pem = readPem(path, loaded.folder)
+  if ('value' in pem) return pem.value
+  const before = previous?.settings.tls.ca ?? null
+  if (before === null || pem.fault.code !== 'tls-unreadable') throw new SettingsError(`relay ${relay}: ${pem.fault.message}`)
+  return before
+}
+
+function timeoutsOf(relay: RelayConfig): PhaseTimeouts {
+  const { timeouts } = relay
+  return {
+    connectMs: durationMs(timeouts.connect),
+    greetingMs: durationMs(timeouts.greeting),
+    ehloMs: durationMs(timeouts.ehlo),
+    starttlsMs: durationMs(timeouts.starttls),
+    authMs: durationMs(timeouts.auth),
+    mailMs: durationMs(timeouts.mail),
+    rcptMs: durationMs(timeouts.rcpt),
+    dataMs: durationMs(timeouts.data),
+    contentMs: durationMs(timeouts.content),
+    finalDotMs: durationMs(timeouts.finalDot),
+    rsetMs: durationMs(timeouts.rset),
+    quitMs: durationMs(timeouts.quit),
+  }
+}
+
+function buildCredential(name: string, written: CredentialConfig, relay: RelayConfig, from: { readonly loaded: LoadedConfig; readonly previous: ConfiguredRelay | null }): ConfiguredCredential {
+  const before = from.previous?.credentials.find(({ credential }) => credential.name === name)?.credential.password ?? null
+  return {
+    credential: {
+      name,
+      username: written.username,
+      password: secretReader(written.password, from.loaded, before),
+      mechanisms: written.mechanisms,
+      allowPlaintext: relay.auth.allowPlaintext,
+    },
+    senders: sendersOf(written).map((pattern) => ({ pattern, matches: compileAddressPattern(pattern), kind: pattern.includes('@') && !pattern.startsWith('*@') ? ('address' as const) : ('domain' as const) })),
+    fallback: isFallback(name, written, relay),
+  }
+}
