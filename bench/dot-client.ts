@@ -1,0 +1,62 @@
+/**
+ * Measures how long the reply to the final dot takes: `node dot-client.ts PORT SESSIONS MESSAGES SIZE`.
+ *
+ * Each session sends one message after the other without pause and without pipelining. Prints the waiting times as
+ * percentiles in milliseconds, one JSON object.
+ */
+import { connect } from 'node:net'
+import { percentile, seconds } from './numbers.ts'
+
+const [port = 0, sessions = 0, messages = 0, sizeOctets = 0] = process.argv.slice(2).map(Number)
+const line = `${'x'.repeat(78)}\r\n`
+const head = 'From: <jira@app.example.test>\r\nTo: <user@example.test>\r\nSubject: waiting\r\n\r\n'
+const content = Buffer.from(`${head}${line.repeat(Math.ceil((sizeOctets - head.length) / line.length))}.\r\n`)
+const STEPS: readonly (string | Buffer)[] = ['MAIL FROM:<jira@app.example.test>\r\n', 'RCPT TO:<user@example.test>\r\n', 'DATA\r\n', content]
+
+const waitsMs: number[] = []
+let left = messages
+let faults = 0
+
+/** One session until no message is left. */
+function runSession(): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+    let step = -2
+    let sentAt = 0
+    let rest = ''
+    const next = (reply: string): void => {
+      const expected = step === 2 ? '3' : '2'
+      if (!reply.startsWith(expected)) {
+        faults++
+        socket.end()
+        return
+      }
+      if (step === 3) waitsMs.push((seconds() - sentAt) * 1000)
+      step = step === 3 ? 0 : step + 1
+      if (step === 0 && left-- <= 0) {
+        socket.end('QUIT\r\n')
+        return
+      }
+      sentAt = seconds()
+      socket.write(step === -1 ? 'EHLO app.example.test\r\n' : (STEPS[step] ?? ''))
+    }
+    socket.on('data', (chunk) => {
+      rest += chunk.toString('latin1')
+      const last = /(?:^|\n)(\d{3} [^\n]*)\n$/.exec(rest)?.[1]
+      if (last === undefined) return
+      rest = ''
+      next(last)
+    })
+    socket.on('error', () => {
+      faults++
+    })
+    socket.on('close', () => resolve())
+  })
+}
+
+const from = seconds()
+await Promise.all(Array.from({ length: sessions }, runSession))
+const p = (percent: number): number => percentile(waitsMs, percent)
+console.log(
+  JSON.stringify({ faults, messages: waitsMs.length, perSecond: waitsMs.length / (seconds() - from), p50Ms: p(50), p90Ms: p(90), p99Ms: p(99), maxMs: p(100) }),
+)
