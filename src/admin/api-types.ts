@@ -10,9 +10,9 @@ import type { HistoryEvent } from '../core/event.ts'
 import type { DialogueLine, Subsystem } from '../ports/journal.ts'
 import type { QueueAct, QueueFilter, QueueRow } from '../ports/queue-admin.ts'
 
+export type { DialogueLine, Subsystem } from '../ports/journal.ts'
 export type { ActResult, HistoryPage, QueueAct, QueueCounts, QueueFilter, QueuePage, QueueRow } from '../ports/queue-admin.ts'
 export type { LaneStatus, ListenerStatus, ReloadResult, RouteExplanation, ServerStatus } from '../ports/server-control.ts'
-export type { DialogueLine, Subsystem } from '../ports/journal.ts'
 
 /** Every answer with a status of 400 or more. */
 export interface ErrorAnswer {

@@ -9,8 +9,8 @@ import type { FastifyInstance } from 'fastify'
 import type { Subsystem } from '../ports/journal.ts'
 import type { BackupAnswer, BackupRequest, Done, FlushAnswer, FlushRequest, LogLevelRequest, SubmitAnswer, SubmitBody } from './api-types.ts'
 import { AdminError } from './errors.ts'
+import type { AdminParts } from './parts.ts'
 import { LINE_SCHEMA } from './queue-filter.ts'
-import type { AdminParts } from './server.ts'
 
 /** For test mails and small tools; applications hand in by SMTP, which streams. */
 export const SUBMIT_CONTENT_MAX_OCTETS = 4 * 1024 * 1024
@@ -41,7 +41,10 @@ function registerSteering(server: FastifyInstance, { control, journal }: AdminPa
   })
   server.post('/v1/reload', () => control.reload())
 
-  const levelBody = bodySchema({ subsystem: { type: 'string', enum: SUBSYSTEMS }, level: { type: 'string', enum: ['debug', 'info', 'warn', 'error'] } }, ['subsystem', 'level'])
+  const levelBody = bodySchema({ subsystem: { type: 'string', enum: SUBSYSTEMS }, level: { type: 'string', enum: ['debug', 'info', 'warn', 'error'] } }, [
+    'subsystem',
+    'level',
+  ])
   server.post<{ Body: LogLevelRequest }>('/v1/log-level', { schema: { body: levelBody } }, ({ body }): Done => {
     control.setLogLevel(body.subsystem, body.level)
     journal.note('admin', 'info', 'an operator set a log level', { ...body })
@@ -65,7 +68,12 @@ function registerRoute(server: FastifyInstance, { control }: AdminParts): void {
       from: ADDRESS_SCHEMA,
       to: { ...ADDRESS_SCHEMA, minLength: 1 },
       submitter: LINE_SCHEMA,
-      header: { anyOf: [{ type: 'array', maxItems: HEADERS_MAX, items: { type: 'string', maxLength: 1000 } }, { type: 'string', maxLength: 1000 }] },
+      header: {
+        anyOf: [
+          { type: 'array', maxItems: HEADERS_MAX, items: { type: 'string', maxLength: 1000 } },
+          { type: 'string', maxLength: 1000 },
+        ],
+      },
     },
   }
   server.get<{ Querystring: RouteQuery }>('/v1/route', { schema: { querystring } }, ({ query }) => {
@@ -127,7 +135,8 @@ function fileFault(error: unknown): unknown {
   const code = codeOf(error)
   if (code === 'EEXIST') return new AdminError('file-exists', 'there is a file of that name already')
   if (code === 'ENOSPC' || code === 'EDQUOT') return new AdminError('store-full', 'there is no space left for the backup')
-  if (code !== null && /^E(ACCES|PERM|ROFS|NOENT|NOTDIR|ISDIR|NAMETOOLONG|LOOP)$/.test(code)) return new AdminError('file-refused', `the file cannot be written (${code})`)
+  if (code !== null && /^E(ACCES|PERM|ROFS|NOENT|NOTDIR|ISDIR|NAMETOOLONG|LOOP)$/.test(code))
+    return new AdminError('file-refused', `the file cannot be written (${code})`)
   return error
 }
 

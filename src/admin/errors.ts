@@ -13,7 +13,10 @@ export const ERROR_CATALOGUE = {
   'not-found': { status: 404, hint: 'Finished messages are forgotten after the retention time of the configuration.' },
   'no-such-route': { status: 404, hint: 'The server may be of another version than the program that asked.' },
   'content-gone': { status: 410, hint: 'Content of finished messages is removed after the retention time of the configuration.' },
-  'content-damaged': { status: 500, hint: 'The stored content does not have the size or checksum it was stored with. It is held and not sent; restore a backup.' },
+  'content-damaged': {
+    status: 500,
+    hint: 'The stored content does not have the size or checksum it was stored with. It is held and not sent; restore a backup.',
+  },
   'file-exists': { status: 409, hint: 'Choose a name that does not exist yet: nothing is overwritten.' },
   'file-refused': { status: 400, hint: 'The server writes this file: its user must be allowed to create it there.' },
   'too-large': { status: 413, hint: null },
@@ -23,8 +26,8 @@ export const ERROR_CATALOGUE = {
   'store-full': { status: 507, hint: 'Free space on the file system that holds the queue.' },
   'store-failed': { status: 503, hint: 'The store could not be read or written. The log of the server says why.' },
   'store-busy': { status: 503, hint: 'Try again in a moment.' },
-  'stopping': { status: 503, hint: 'The server is shutting down.' },
-  'internal': { status: 500, hint: 'The log of the server says more.' },
+  stopping: { status: 503, hint: 'The server is shutting down.' },
+  internal: { status: 500, hint: 'The log of the server says more.' },
 } as const satisfies Record<string, { readonly status: number; readonly hint: string | null }>
 
 export type ErrorCode = keyof typeof ERROR_CATALOGUE
@@ -78,7 +81,8 @@ export function replyForError(error: unknown): ErrorReply {
 function replyForFramework(error: Error & { readonly statusCode?: unknown; readonly code?: unknown }): ErrorReply {
   if (error.statusCode === 413) return replyWith('too-large', 'the request is larger than this route takes')
   const isClientFault = typeof error.statusCode === 'number' && error.statusCode >= 400 && error.statusCode < 500
-  if (isClientFault && (typeof error.code === 'string' ? error.code.startsWith('FST_') : error instanceof SyntaxError)) return replyWith('bad-request', error.message)
+  if (isClientFault && (typeof error.code === 'string' ? error.code.startsWith('FST_') : error instanceof SyntaxError))
+    return replyWith('bad-request', error.message)
   return internal()
 }
 

@@ -10,8 +10,8 @@ import type { Clock } from '../core/clock.ts'
 import type { DialogueLine } from '../ports/journal.ts'
 import type { LiveLine } from './api-types.ts'
 import { AdminError } from './errors.ts'
+import type { AdminParts } from './parts.ts'
 import { LINE_SCHEMA, requireQueueId } from './queue-filter.ts'
-import type { AdminParts } from './server.ts'
 
 const WATCHERS_MAX = 16
 /** What waits for one slow reader, beside the socket's own buffer. */
@@ -40,8 +40,9 @@ export function registerLiveRoute(server: FastifyInstance, { control, clock }: A
       watchers--
       stop()
     })
-    // A reader that resets its connection is one that goes; `close` follows.
-    raw.on('error', () => {})
+    raw.on('error', () => {
+      // A reader that resets its connection is one that goes; `close` follows.
+    })
   })
 }
 

@@ -9,8 +9,17 @@ import type { StoredContent } from '../ports/body-store.ts'
 import type { MessageStory, QueueAct } from '../ports/queue-admin.ts'
 import type { CountAnswer, FindAnswer, StoryAnswer } from './api-types.ts'
 import { AdminError } from './errors.ts'
-import { FILTER_BODY_SCHEMA, FILTER_QUERY_PROPERTIES, type FilterBody, filterFromBody, filterFromQuery, type FilterQuery, LINE_SCHEMA, requireQueueId } from './queue-filter.ts'
-import type { AdminParts } from './server.ts'
+import type { AdminParts } from './parts.ts'
+import {
+  FILTER_BODY_SCHEMA,
+  FILTER_QUERY_PROPERTIES,
+  type FilterBody,
+  type FilterQuery,
+  filterFromBody,
+  filterFromQuery,
+  LINE_SCHEMA,
+  requireQueueId,
+} from './queue-filter.ts'
 
 const PAGE_DEFAULT = 100
 const PAGE_MAX = 1000
@@ -44,7 +53,11 @@ function registerQueue(server: FastifyInstance, { queue }: AdminParts): void {
   server.get<{ Querystring: FilterQuery & PageQuery }>('/v1/queue', { schema: listSchema }, ({ query }) => queue.list(filterFromQuery(query), pageOf(query)))
 
   const countSchema = { querystring: querySchema(FILTER_QUERY_PROPERTIES) }
-  server.get<{ Querystring: FilterQuery }>('/v1/queue/count', { schema: countSchema }, async ({ query }): Promise<CountAnswer> => ({ count: await queue.count(filterFromQuery(query)) }))
+  server.get<{ Querystring: FilterQuery }>(
+    '/v1/queue/count',
+    { schema: countSchema },
+    async ({ query }): Promise<CountAnswer> => ({ count: await queue.count(filterFromQuery(query)) }),
+  )
 }
 
 function registerActs(server: FastifyInstance, { queue, clock, journal }: AdminParts): void {

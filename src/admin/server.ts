@@ -6,26 +6,14 @@
  * `live-route`. Whoever can open the socket may do everything: the file's mode is the login.
  */
 import { chmod } from 'node:fs/promises'
-import process from 'node:process'
 import fastify, { type FastifyInstance } from 'fastify'
-import type { Clock } from '../core/clock.ts'
-import type { Journal } from '../ports/journal.ts'
-import type { QueueAdmin } from '../ports/queue-admin.ts'
-import type { ServerControl } from '../ports/server-control.ts'
 import { registerControlRoutes } from './control-routes.ts'
 import { AdminError, replyForError } from './errors.ts'
 import { registerLiveRoute } from './live-route.ts'
 import { registerMessageRoutes } from './message-routes.ts'
+import type { AdminParts } from './parts.ts'
 import { clearSocketPath } from './socket.ts'
 
-export interface AdminParts {
-  readonly control: ServerControl
-  readonly queue: QueueAdmin
-  readonly clock: Clock
-  readonly journal: Journal
-  /** At most 107 octets; a dead socket there is replaced. */
-  readonly socketPath: string
-}
 export interface AdminServer {
   /** Resolves when the socket answers. Rejects with `SocketError` if the path cannot be used. */
   start(): Promise<void>
@@ -52,6 +40,7 @@ export function createAdminServer(parts: AdminParts): AdminServer {
     await app.ready()
     await listen(app, parts.socketPath)
     started = true
+    // Until here the mode is that of the umask; connecting needs the right to write, which no usual umask gives others.
     await chmod(parts.socketPath, SOCKET_MODE)
   }
   async function stop(): Promise<void> {
@@ -101,20 +90,14 @@ export function buildApi(parts: AdminParts): FastifyInstance {
   return app
 }
 
-/** The file is born with its final mode: the bind happens inside `listen`, before it returns. */
 function listen(app: FastifyInstance, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const { server } = app
     server.once('error', reject)
-    const before = process.umask(0o777 & ~SOCKET_MODE)
-    try {
-      server.listen({ path }, () => {
-        server.off('error', reject)
-        resolve()
-      })
-    } finally {
-      process.umask(before)
-    }
+    server.listen({ path }, () => {
+      server.off('error', reject)
+      resolve()
+    })
   })
 }
 

@@ -28,13 +28,18 @@ export class SocketError extends Error {
 export async function clearSocketPath(path: string): Promise<void> {
   const octets = Buffer.byteLength(path)
   if (octets > SOCKET_PATH_MAX_OCTETS) {
-    throw new SocketError(`the path of the admin socket has ${octets} octets; the system takes at most ${SOCKET_PATH_MAX_OCTETS}: ${path}`, 'Set a shorter path for the admin socket in the configuration.')
+    throw new SocketError(
+      `the path of the admin socket has ${octets} octets; the system takes at most ${SOCKET_PATH_MAX_OCTETS}: ${path}`,
+      'Set a shorter path for the admin socket in the configuration.',
+    )
   }
   await mkdir(dirname(path), { recursive: true, mode: FOLDER_MODE })
   const found = await lstat(path).catch(absentOrThrow)
   if (found === null) return
-  if (!found.isSocket()) throw new SocketError(`${path} is there already and is no socket`, 'Remove that file, or set another path for the admin socket in the configuration.')
-  if (await somebodyAnswers(path)) throw new SocketError(`another server answers on ${path}`, 'Stop it first, or give this one an admin socket and a data folder of its own.')
+  if (!found.isSocket())
+    throw new SocketError(`${path} is there already and is no socket`, 'Remove that file, or set another path for the admin socket in the configuration.')
+  if (await somebodyAnswers(path))
+    throw new SocketError(`another server answers on ${path}`, 'Stop it first, or give this one an admin socket and a data folder of its own.')
   await unlink(path).catch(absentOrThrow)
 }
 

@@ -1,0 +1,26 @@
+/**
+ * Asks before something is done to many messages, and refuses where nobody can answer.
+ */
+import { createInterface } from 'node:readline/promises'
+import { type CliContext, CliError, EXIT } from './context.ts'
+
+/**
+ * True to go on. Without a terminal and without `--yes` it throws: a script that would change many
+ * messages must say so.
+ */
+export async function confirm(context: CliContext, question: string, yes: boolean): Promise<boolean> {
+  if (yes) return true
+  if (!context.isTerminal) {
+    throw new CliError(EXIT.usage, `${question} Nobody can be asked here, so nothing was changed.`, {
+      code: 'not-confirmed',
+      hint: 'Add --yes to go on without being asked.',
+    })
+  }
+  const lines = createInterface({ input: context.stdin, output: context.stdout })
+  try {
+    const answer = await lines.question(`${question} [y/N] `)
+    return /^\s*y(es)?\s*$/i.test(answer)
+  } finally {
+    lines.close()
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * The `postern` command: builds the command tree, runs one command, turns errors into sentences
+ * and exit codes.
+ *
+ * Knows no command itself. A bug is told with its stack on stderr and exit code 1; everything
+ * foreseen is a `CliError`.
+ */
+import { realpathSync } from 'node:fs'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { CommanderError } from 'commander'
+import { type CliContext, CliError, EXIT, remark } from './context.ts'
+import { toJson } from './escape.ts'
+import { paint } from './format.ts'
+import { buildProgram } from './program.ts'
+import { createRealContext } from './real-context.ts'
+
+/** Runs one command to its end. `argv` is without the interpreter and the script. Never rejects. */
+export async function main(argv: readonly string[], context: CliContext): Promise<void> {
+  const wantsJson = argv.includes('--json')
+  try {
+    const program = await buildProgram(context, argv)
+    await program.parseAsync([...argv], { from: 'user' })
+  } catch (error) {
+    report(error, context, wantsJson)
+  }
+}
+
+function report(error: unknown, context: CliContext, wantsJson: boolean): void {
+  // Commander has said it already.
+  if (error instanceof CommanderError) {
+    context.setExitCode(error.exitCode === 0 ? EXIT.ok : EXIT.usage)
+    return
+  }
+  if (error instanceof CliError) {
+    context.setExitCode(error.exitCode)
+    const { code, message, hint } = error
+    if (wantsJson) remark(context, toJson({ error: { code, message, hint } }))
+    else remark(context, `${paint(context, 'red', 'postern:')} ${message}${hint === null ? '' : `\n  ${hint}`}`)
+    return
+  }
+  context.setExitCode(EXIT.failed)
+  remark(context, `postern: this is a bug, please report it:\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+}
+
+function isStartedDirectly(): boolean {
+  const started = process.argv[1]
+  return started !== undefined && realpathSync(started) === fileURLToPath(import.meta.url)
+}
+
+if (isStartedDirectly()) await main(process.argv.slice(2), createRealContext())

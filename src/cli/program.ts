@@ -1,0 +1,84 @@
+/**
+ * The tree of commands: names, options, help. What a command does is loaded when it runs.
+ *
+ * The groups that need the configuration's schema are left out when another command was asked
+ * for: `postern status` must answer at once.
+ */
+import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import { registerCaptured } from './captured.ts'
+import { registerCompletion } from './completion.ts'
+import type { CliContext } from './context.ts'
+import { registerLog } from './log.ts'
+import { registerQueue } from './queue.ts'
+import { registerServe } from './serve.ts'
+import { registerServer } from './server-commands.ts'
+import { registerStatus } from './status.ts'
+import { registerTest } from './test.ts'
+import { registerTrace } from './trace.ts'
+
+const EXAMPLES = `
+Examples:
+  postern serve                                    run the server here, in the foreground
+  postern test --from jira@example.com --to you@example.com
+  postern status                                   is all well?
+  postern queue list --deferred                    what waits, and what the relay said
+  postern trace you@example.com                    what became of the last mail to that address
+
+Exit codes: 0 all right, 1 failed, 2 wrong usage, 3 no server is running, 4 refused or not found,
+5 not finished in time. docs/cli.md says more.`
+
+/** Commands that do without the configuration's schema. */
+const LIGHT = new Set(['serve', 'status', 'queue', 'captured', 'trace', 'log', 'test', 'route', 'reload', 'backup'])
+
+export async function buildProgram(context: CliContext, argv: readonly string[]): Promise<Command> {
+  const program = new Command('postern')
+  program
+    .description('The outgoing mail agent for the servers you run.')
+    .version(readVersion(), '-V, --version', 'print the version')
+    .option('--socket <path>', 'admin socket of the running server')
+    .option('--config <path>', 'configuration file; its admin socket is used')
+    .option('--json', 'answer in JSON')
+    .helpOption('-h, --help', 'explain a command')
+    .helpCommand('help [command]', 'explain a command')
+    .addHelpText('after', EXAMPLES)
+    .showHelpAfterError('(add --help for an explanation)')
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.stdout.write(text),
+      writeErr: (text) => context.stderr.write(text),
+      getOutHelpWidth: () => context.columns,
+      getErrHelpWidth: () => context.columns,
+      getOutHasColors: () => context.colour,
+      getErrHasColors: () => context.colour,
+    })
+  registerServe(program, context)
+  registerStatus(program, context)
+  registerQueue(program, context)
+  registerCaptured(program, context)
+  registerTrace(program, context)
+  registerLog(program, context)
+  registerTest(program, context)
+  registerServer(program, context)
+  if (!isLight(argv)) await registerHeavy(program, context)
+  registerCompletion(program, context)
+  return program
+}
+
+async function registerHeavy(program: Command, context: CliContext): Promise<void> {
+  const [{ registerConfigCommands }, { registerInit }] = await Promise.all([import('./config.ts'), import('./init.ts')])
+  registerConfigCommands(program, context)
+  registerInit(program, context)
+}
+
+/** The first word that is no option, nor the value of one before the command. */
+function isLight(argv: readonly string[]): boolean {
+  const word = argv.find((text, i) => !text.startsWith('-') && argv[i - 1] !== '--socket' && argv[i - 1] !== '--config')
+  return word === undefined ? argv.includes('--version') || argv.includes('-V') : LIGHT.has(word)
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { readonly version: string }).version
+}

@@ -1,0 +1,127 @@
+/**
+ * Rows of the queue: fetched page by page, shown as a table, JSON or CSV.
+ */
+import type { QueueFilter, QueuePage, QueueRow } from '../admin/api-types.ts'
+import type { AdminClient } from './client.ts'
+import { type CliContext, print } from './context.ts'
+import { csvCell, toJson } from './escape.ts'
+import { filterQuery } from './filters.ts'
+import { age, isoTime, type Paint, size, until } from './format.ts'
+import { type Column, createTable } from './table.ts'
+
+const PAGE_ROWS = 1000
+
+export interface Listing {
+  readonly filter: QueueFilter
+  /** Infinity: all. */
+  readonly limit: number
+  readonly after: string | null
+}
+
+/** Pages until the limit or the end; `next` of the last one is the cursor of what was left out. */
+export async function* fetchPages(client: AdminClient, { filter, limit, after }: Listing): AsyncGenerator<QueuePage> {
+  let cursor = after
+  let wanted = limit
+  while (wanted > 0) {
+    const page = await client.get<QueuePage>('/v1/queue', {
+      ...filterQuery(filter),
+      limit: Math.min(PAGE_ROWS, wanted),
+      ...(cursor === null ? {} : { after: cursor }),
+    })
+    yield page
+    wanted -= page.rows.length
+    cursor = page.next
+    if (cursor === null) return
+  }
+}
+
+export type RowFormat = 'table' | 'json' | 'csv'
+export interface Shown {
+  readonly rows: number
+  readonly next: string | null
+}
+
+/** Prints pages as they come. */
+export async function printRows(context: CliContext, pages: AsyncIterable<QueuePage>, format: RowFormat): Promise<Shown> {
+  const write = rowWriter(context, format)
+  let rows = 0
+  let next: string | null = null
+  for await (const page of pages) {
+    for (const line of write(page.rows, rows)) print(context, line)
+    rows += page.rows.length
+    next = page.next
+  }
+  if (format === 'json') print(context, rows === 0 ? '[]' : '\n]')
+  return { rows, next }
+}
+
+/** What people call the state: a queued recipient that was tried is deferred. */
+export function stateName(row: QueueRow): string {
+  return row.state === 'queued' && row.attempts > 0 ? 'deferred' : row.state
+}
+
+export function stateStyle(row: QueueRow): Paint | null {
+  const state = stateName(row)
+  if (state === 'delivered') return 'green'
+  if (state === 'deferred' || state === 'held') return 'yellow'
+  return state === 'failed' || state === 'expired' ? 'red' : null
+}
+
+/** The last reply, or why it is held. */
+export function lastWord(row: QueueRow): string {
+  if (row.state === 'held' && row.holdReason !== null) return row.holdReason
+  return row.lastText ?? ''
+}
+
+function rowWriter(context: CliContext, format: RowFormat): (rows: readonly QueueRow[], before: number) => readonly string[] {
+  if (format === 'csv') return (rows, before) => [...(before === 0 ? [CSV_COLUMNS.map(([name]) => name).join(',')] : []), ...rows.map(csvLine)]
+  if (format === 'table') {
+    const table = createTable(context, queueColumns(context.clock.now()))
+    return (rows) => table.lines(rows)
+  }
+  return (rows, before) => rows.map((row, i) => `${before + i === 0 ? '[\n' : ',\n'}${toJson(row)}`)
+}
+
+/** Columns in their order for programs: docs/cli.md promises it. */
+function queueColumns(now: number): readonly Column<QueueRow>[] {
+  return [
+    { heading: 'ID', text: (row) => row.queueId, style: () => 'cyan' },
+    { heading: 'STATE', text: stateName, style: stateStyle },
+    { heading: 'AGE', text: (row) => age(now - row.acceptedAt), plain: (row) => isoTime(row.acceptedAt), right: true },
+    { heading: 'NEXT', text: (row) => nextText(row, now), plain: (row) => (row.dueAt === null ? '' : isoTime(row.dueAt)), right: true },
+    { heading: 'TRIES', text: (row) => String(row.attempts), right: true },
+    { heading: 'SIZE', text: (row) => size(row.sizeOctets), plain: (row) => String(row.sizeOctets), right: true },
+    { heading: 'FROM', text: (row) => row.sender, atLeast: 12 },
+    { heading: 'TO', text: (row) => row.recipient, atLeast: 12 },
+    { heading: 'RELAY', text: (row) => row.lane, atLeast: 8 },
+    { heading: 'LAST REPLY', text: lastWord, atLeast: 12 },
+  ]
+}
+
+function nextText(row: QueueRow, now: number): string {
+  return row.dueAt === null || row.state !== 'queued' ? '' : until(row.dueAt, now).replace(/^in /, '')
+}
+
+const CSV_COLUMNS: readonly (readonly [string, (row: QueueRow) => string])[] = [
+  ['queueId', (row) => row.queueId],
+  ['recipientId', (row) => row.recipientId],
+  ['state', (row) => row.state],
+  ['acceptedAt', (row) => isoTime(row.acceptedAt)],
+  ['dueAt', (row) => (row.dueAt === null ? '' : isoTime(row.dueAt))],
+  ['finishedAt', (row) => (row.finishedAt === null ? '' : isoTime(row.finishedAt))],
+  ['attempts', (row) => String(row.attempts)],
+  ['sizeOctets', (row) => String(row.sizeOctets)],
+  ['sender', (row) => row.sender],
+  ['recipient', (row) => row.recipient],
+  ['submitter', (row) => row.submitter],
+  ['subject', (row) => row.subject ?? ''],
+  ['lane', (row) => row.lane],
+  ['lastStatus', (row) => row.lastStatus ?? ''],
+  ['lastText', (row) => row.lastText ?? ''],
+  ['lastRelay', (row) => row.lastRelay ?? ''],
+  ['holdReason', (row) => row.holdReason ?? ''],
+]
+
+function csvLine(row: QueueRow): string {
+  return CSV_COLUMNS.map(([, text]) => csvCell(text(row))).join(',')
+}

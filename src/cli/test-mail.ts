@@ -1,0 +1,119 @@
+/**
+ * Submits a mail through the running server and tells its story while it happens.
+ *
+ * The server adds Date, Message-ID and Received as for every mail. Stops early where nothing more
+ * can happen within the time given: held, or the next attempt is later than that.
+ */
+import type { QueueRow, ServerStatus, StoryAnswer, SubmitAnswer } from '../admin/api-types.ts'
+import type { QueueId } from '../core/brand.ts'
+import { isFinal } from '../core/recipient-state.ts'
+import { type AdminClient, connectClient } from './client.ts'
+import { type CliContext, CliError, EXIT, type ExitCode, print } from './context.ts'
+import { escapeText, toJson } from './escape.ts'
+import { about } from './format.ts'
+import type { GlobalOptions } from './socket-path.ts'
+import { describeEvent, explainWait } from './story.ts'
+
+export interface TestOptions {
+  readonly from: string
+  readonly to: string
+  readonly subject: string
+  /** Milliseconds. */
+  readonly timeout: number
+}
+
+const POLL_FIRST_MS = 25
+const POLL_MAX_MS = 500
+
+export async function sendTestMail(context: CliContext, globals: GlobalOptions, options: TestOptions): Promise<void> {
+  const client = await connectClient(context, globals)
+  const content = Buffer.from(composeTestMail(options)).toString('base64')
+  const { queueId } = await client.post<SubmitAnswer>('/v1/submit', { from: options.from, to: [options.to], content })
+  const json = globals.json === true
+  if (!json) print(context, `Accepted as ${queueId}. Following it for at most ${about(options.timeout)}.`)
+  const story = await follow(context, client, { queueId, timeoutMs: options.timeout, quiet: json })
+  const [row] = story.recipients
+  if (row === undefined) throw new CliError(EXIT.failed, 'the server knows no recipient of this message')
+  context.setExitCode(exitCodeFor(row))
+  if (json) print(context, toJson(story, 2))
+  else for (const line of await conclude(context, client, row)) print(context, line)
+}
+
+/** A whole message; header fields are checked, so that no argument can add one. */
+export function composeTestMail({ from, to, subject }: Pick<TestOptions, 'from' | 'to' | 'subject'>): string {
+  for (const [name, value] of [
+    ['--from', from],
+    ['--to', to],
+    ['--subject', subject],
+  ] as const) {
+    if (/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u.test(value)) throw new CliError(EXIT.usage, `${name} must be one line without control characters`)
+  }
+  const author = from === '' || from === '<>' ? 'postmaster' : from
+  const header = [
+    `From: <${author}>`,
+    `To: <${to}>`,
+    `Subject: ${encodeSubject(subject)}`,
+    'MIME-Version: 1.0',
+    'Content-Type: text/plain; charset=utf-8',
+    'Auto-Submitted: auto-generated',
+  ]
+  return [...header, '', 'This is a test mail, sent by `postern test`.', 'If you can read it, the way from Postern to you works.', ''].join('\r\n')
+}
+
+/** MIME encoded words of at most 75 characters, each of whole characters. */
+function encodeSubject(subject: string): string {
+  if (/^[\x20-\x7e]*$/.test(subject)) return subject
+  const words: string[] = []
+  let piece = ''
+  for (const character of subject) {
+    if (Buffer.byteLength(piece + character) > 42) {
+      words.push(piece)
+      piece = ''
+    }
+    piece += character
+  }
+  return [...words, piece].map((word) => `=?utf-8?B?${Buffer.from(word).toString('base64')}?=`).join('\r\n ')
+}
+
+interface Following {
+  readonly queueId: QueueId
+  readonly timeoutMs: number
+  readonly quiet: boolean
+}
+
+async function follow(context: CliContext, client: AdminClient, { queueId, timeoutMs, quiet }: Following): Promise<StoryAnswer> {
+  const { clock, interrupted } = context
+  const end = clock.monotonicMs() + timeoutMs
+  let told = 0
+  for (let pause = POLL_FIRST_MS; ; pause = Math.min(pause * 2, POLL_MAX_MS)) {
+    const story = await client.get<StoryAnswer>(`/v1/messages/${queueId}`)
+    const now = clock.now()
+    for (const event of story.history.slice(told)) {
+      if (!quiet) for (const line of describeEvent(context, { event, recipient: null, now })) print(context, line)
+    }
+    told = story.history.length
+    const left = end - clock.monotonicMs()
+    if (interrupted.aborted || left <= 0 || !story.recipients.some((row) => mayMove(row, now + left))) return story
+    await new Promise<void>((resolve) => clock.after(Math.min(pause, left), resolve))
+  }
+}
+
+/** Something can still happen to it before that time. */
+function mayMove(row: QueueRow, before: number): boolean {
+  if (isFinal(row.state) || row.state === 'held') return false
+  return row.state !== 'queued' || row.dueAt === null || row.dueAt < before
+}
+
+function exitCodeFor(row: QueueRow): ExitCode {
+  if (row.state === 'delivered') return EXIT.ok
+  return isFinal(row.state) ? EXIT.failed : EXIT.waiting
+}
+
+async function conclude(context: CliContext, client: AdminClient, row: QueueRow): Promise<readonly string[]> {
+  const to = escapeText(row.recipient)
+  if (row.state === 'delivered' && row.lane === 'capture') return [`Captured: it was kept and not sent. Read it: postern captured show ${row.queueId}`]
+  if (row.state === 'delivered') return [`Delivered: the relay has taken it for ${to}.`]
+  if (isFinal(row.state)) return [`Not delivered: ${row.state}.`]
+  const { lanes } = await client.get<ServerStatus>('/v1/status')
+  return ['It still waits.', ...explainWait(row, lanes, context.clock.now()).map((line) => `  ${line}`), `See later: postern trace ${row.queueId}`]
+}
