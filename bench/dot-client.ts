@@ -24,16 +24,20 @@ function runSession(): Promise<void> {
     let step = -2
     let sentAt = 0
     let rest = ''
+    let finished = false
     const next = (reply: string): void => {
+      if (finished) return
       const expected = step === 2 ? '3' : '2'
       if (!reply.startsWith(expected)) {
         faults++
+        finished = true
         socket.end()
         return
       }
       if (step === 3) waitsMs.push((seconds() - sentAt) * 1000)
       step = step === 3 ? 0 : step + 1
       if (step === 0 && left-- <= 0) {
+        finished = true
         socket.end('QUIT\r\n')
         return
       }
