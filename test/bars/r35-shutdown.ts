@@ -18,7 +18,7 @@ await runBar('R35 shutdown', async ({ full, seed }) => {
   const codes = new Set<string>()
   let slowestMs = 0
   for (let stop = 0; stop <= stops; stop++) {
-    const server = await startServer({ port, relayPort: sink.port, folder, config: { drainTimeout: `${DRAIN_MS}ms` } })
+    const server = await startServer({ port, relayPort: sink.port, folder, config: { drainTime: `${DRAIN_MS}ms` } })
     if (stop < stops) {
       const load = startLoad({ port, sessions: 10, octets: 4096, prefix: `s${stop}` })
       loads.push(load)
