@@ -63,10 +63,11 @@ function topLevelFaults(file: ParsedFile, statement: Node): readonly Violation[]
   const at = { path: file.path, line: lineOf(file.tree, statement) }
   if (statement.kind === SyntaxKind.VariableStatement) {
     const source = file.text.split('\n')[at.line - 1] ?? ''
+    const constant = /: Readonly(Map|Set|Array|<)|: readonly /.test(source)
     const mutable =
       /^(export )?(let|var) /.test(source) || /= new (Map|Set|WeakMap|WeakSet|Array)(<.*>)?\(\)\s*$/.test(source) || /= (\[\]|\{\})\s*$/.test(source)
     const what = /(?:let|var|const) (\w+)/.exec(source)?.[1] ?? ''
-    return mutable ? [{ ...at, rule: 'module-state', what, text: `${what} is state at top level` }] : []
+    return mutable && !constant ? [{ ...at, rule: 'module-state', what, text: `${what} is state at top level` }] : []
   }
   const acts = [SyntaxKind.ExpressionStatement, SyntaxKind.IfStatement, SyntaxKind.ForStatement, SyntaxKind.ForOfStatement, SyntaxKind.TryStatement]
   return acts.includes(statement.kind) ? [{ ...at, rule: 'side-effects', what: '', text: 'something happens when this module is imported' }] : []
