@@ -9,7 +9,7 @@
 import type { SmtpReply } from '../core/reply.ts'
 import type { Capabilities } from './capabilities.ts'
 import type { ClientPhase } from './client-machine.ts'
-import type { MailParameters, RcptParameters } from './command.ts'
+import type { MailParameters, RcptParameters } from './command-format.ts'
 import type { SaslExchange } from './sasl.ts'
 
 export interface TransactionPlan {

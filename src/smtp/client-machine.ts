@@ -2,8 +2,7 @@
 import type { FaultScope } from '../core/outcome.ts'
 import type { PhaseTimeouts } from '../core/route.ts'
 
-export type ClientPhase =
-  | 'greeting' | 'ehlo' | 'starttls' | 'auth' | 'mail' | 'rcpt' | 'data' | 'content' | 'final-dot' | 'rset' | 'quit'
+export type ClientPhase = 'greeting' | 'ehlo' | 'starttls' | 'auth' | 'mail' | 'rcpt' | 'data' | 'content' | 'final-dot' | 'rset' | 'quit'
 export interface PhaseFacts {
   readonly timeout: keyof PhaseTimeouts
   /** For people: `while sending RCPT TO`. */

@@ -3,85 +3,21 @@
  *
  * Decides what RFC 5321, 2920, 3207, 4954 and 1870 decide: order of commands, syntax, limits, end of
  * content. Who may send what is the caller's policy, asked through `ServerEvents`. Owns no socket,
- * no timer, no log. The states and their replies are the tables of `server-machine.ts`.
+ * no timer, no log. This file keeps input in step and cuts it into lines; `server-dialogue.ts` runs them.
  */
-import type { SmtpReply } from '../core/reply.ts'
-import type { MailCommand, RcptCommand } from './command.ts'
-import type { Credentials } from './sasl.ts'
-import type { ServerState } from './server-machine.ts'
+import { reply, type SmtpReply } from '../core/reply.ts'
+import { asBuffer, decodeLine } from './bytes.ts'
+import { parseCommandLine } from './command.ts'
+import type { DotDecoder } from './dot-codec.ts'
+import { LineReader } from './line-reader.ts'
+import { type Answer, ServerDialogue } from './server-dialogue.ts'
+import type { ServerEvents, ServerSettings } from './server-events.ts'
+import { CONTENT_REFUSALS, redactLine } from './server-lines.ts'
+import { ENDS_GROUP, type ServerState } from './server-machine.ts'
+import { REPLIES } from './server-replies.ts'
 
-/**
- * What the caller says to an event: `accept` sends the engine's own 2yz; a reply sends that one, and
- * counts as acceptance if it is a 2yz (354 for DATA); `later`: the reply comes through `answer`, and
- * until then no further command is read.
- */
-export type Decision = 'accept' | 'later' | SmtpReply
-
-/** Numbers that may change while a session runs (pressure). `IntakeLimits` fits. */
-export interface ServerLimits {
-  readonly messageOctets: number
-  readonly commandLineOctets: number
-  /** One line of content, its CRLF not counted. */
-  readonly textLineOctets: number
-  readonly recipients: number
-  readonly errorsPerSession: number
-  readonly junkPerSession: number
-}
-export interface ServerSettings {
-  /** In banner, EHLO and 221. */
-  readonly hostname: string
-  /** Off: input that arrives before our reply gets `554 5.5.0` and a close. */
-  readonly pipelining: boolean
-  /** STARTTLS is offered (not on a session that is already inside TLS). */
-  readonly startTls: boolean
-  /** Everything but EHLO NOOP STARTTLS QUIT is refused before TLS (530 5.7.0). */
-  readonly requireTls: boolean
-  /** `with-tls`: offered inside TLS only, 538 5.7.11 before. */
-  readonly auth: 'off' | 'with-tls' | 'always'
-  readonly requireAuth: boolean
-  readonly bareLineEnds: 'refuse' | 'normalize'
-  /** Asked at every check. */
-  readonly limits: () => ServerLimits
-}
-
-export type ContentFaultKind = 'bare-line-end' | 'nul' | 'line-too-long' | 'too-large' | 'refused'
-export interface ContentFault {
-  readonly kind: ContentFaultKind
-  /** What is sent at the true end of the content. */
-  readonly reply: SmtpReply
-}
-export interface ContentEnd {
-  /** Dots unstuffed; all that came, also after a fault. */
-  readonly octets: number
-  /** Not null: the engine answers with its reply and the returned decision is ignored. */
-  readonly fault: ContentFault | null
-}
-export type CloseReason = 'quit' | 'synchronization' | 'too-many-errors' | 'bad-line' | 'http' | 'refused' | 'asked'
-
-/** What happened; every call comes from inside `start`, `receive`, `answer` or `tlsStarted`. */
-export interface ServerEvents {
-  /** One call for each reply, or for several that answer one segment. The bytes are the receiver's. */
-  write(bytes: Uint8Array): void
-  onEhlo(name: string, esmtp: boolean): Decision
-  onMail(mail: MailCommand): Decision
-  onRcpt(rcpt: RcptCommand): Decision
-  /** `accept` sends 354. */
-  onData(): Decision
-  /** Dots unstuffed; a view of what was given to `receive`. Not called after a fault. */
-  onContent(slice: Uint8Array): void
-  /** Exactly once for each accepted DATA, unless the connection dies or `close` is called. */
-  onContentEnd(end: ContentEnd): Decision
-  /** `accept` sends 235. Never log the argument. */
-  onAuth(credentials: Credentials): Decision
-  /** 220 was written: upgrade, then call `tlsStarted`. */
-  onStartTls(): void
-  /** The transaction begun by an accepted MAIL is gone without `onContentEnd`: RSET, EHLO, new TLS, end of session. */
-  onReset(): void
-  /** The last reply was written: flush it, then close. Called once. */
-  onClose(reason: CloseReason): void
-  /** Dialogue for people, secrets removed; null: nobody looks. Asked at every line. */
-  tap(): ((direction: '>' | '<', text: string) => void) | null
-}
+export type { CloseReason, ContentEnd, ContentFault, ContentFaultKind, Decision, ServerEvents, ServerLimits, ServerSettings } from './server-events.ts'
+export type { ServerState } from './server-machine.ts'
 
 export interface ServerEngineOptions {
   readonly settings: ServerSettings
@@ -90,30 +26,176 @@ export interface ServerEngineOptions {
   readonly implicitTls: boolean
 }
 
-export declare class ServerEngine {
-  constructor(options: ServerEngineOptions)
+/** RFC 4954 §4: lines of a login may be longer than commands. */
+export const AUTH_LINE_OCTETS_MAX = 12_288
+/** Input that waits for an owed answer; the caller should stop reading long before: `wantsInput`. */
+export const HELD_OCTETS_MAX = 262_144
+const CONTROL = /[\0-\x1f\x7f]/
+
+export class ServerEngine {
+  readonly #settings: ServerSettings
+  readonly #events: ServerEvents
+  readonly #dialogue: ServerDialogue
+  readonly #reader = new LineReader(AUTH_LINE_OCTETS_MAX)
+  #started = false
+  /** Input came where none may: closed once the owed answer is said. */
+  #outOfStep = false
+  #held: Buffer | null = null
+  #progress = 0
+
+  constructor(options: ServerEngineOptions) {
+    this.#settings = options.settings
+    this.#events = options.events
+    this.#dialogue = new ServerDialogue(options.settings, options.events, options.implicitTls)
+  }
+
   /** Sends the banner, or a refusal (`421`, `554`) and closes. Input before it is an early talker: 554 and close. */
-  start(refusal?: SmtpReply): void
+  start(refusal?: SmtpReply): void {
+    if (this.#dialogue.state === 'closing') return
+    this.#started = true
+    if (refusal === undefined) this.#dialogue.output.add(reply(220, null, `${this.#settings.hostname} ESMTP Postern`))
+    else this.#dialogue.closeWith(refusal, 'refused')
+    this.#dialogue.output.flush()
+  }
+
   /** Any number of octets, cut anywhere. */
-  receive(bytes: Uint8Array): void
-  /** The reply owed since an event returned `later`. Throws if none is owed. */
-  answer(decision: Exclude<Decision, 'later'>): void
+  receive(bytes: Uint8Array): void {
+    const dialogue = this.#dialogue
+    if (dialogue.state === 'closing' || bytes.length === 0) return
+    if (!this.#started) dialogue.closeWith(REPLIES.earlyTalker, 'synchronization')
+    // Plain octets between 220 and the handshake are an injection: never answered, never run (T01, T02).
+    else if (dialogue.awaitsHandshake) dialogue.closeWith(null, 'synchronization')
+    else this.#pump(asBuffer(bytes), 0)
+    dialogue.output.flush()
+  }
+
+  /** The reply owed since an event returned `later`. Throws if none is owed; ignored after a close. */
+  answer(decision: Answer): void {
+    const dialogue = this.#dialogue
+    if (dialogue.state === 'closing') return
+    const step = dialogue.owed
+    if (step === null) throw new Error('no answer is owed')
+    dialogue.owed = null
+    dialogue.settle(step, decision)
+    const held = this.#held
+    this.#held = null
+    if (this.#outOfStep) dialogue.closeWith(REPLIES.synchronization, 'synchronization')
+    else if (held !== null) this.#pump(held, 0)
+    dialogue.output.flush()
+  }
+
   /** Reads the rest of the content, drops it, and answers with this at its end (452, 552, 554 ...). First one wins. */
-  refuseContent(reply: SmtpReply): void
+  refuseContent(refusal: SmtpReply): void {
+    if (this.#dialogue.decoder !== null) this.#dialogue.refuseContent({ kind: 'refused', reply: refusal })
+  }
+
   /** The handshake is done: everything known before is forgotten (RFC 3207 §4.2). */
-  tlsStarted(): void
+  tlsStarted(): void {
+    this.#dialogue.forgetBeforeTls()
+  }
+
   /** Sends a last reply (421 at shutdown or timeout; null: none) and closes. Harmless if closed. */
-  close(reply: SmtpReply | null): void
+  close(last: SmtpReply | null): void {
+    this.#dialogue.closeWith(last, 'asked')
+  }
+
   /** False: an answer is owed and what came is held back; stop reading until `answer` has returned. */
-  get wantsInput(): boolean
-  get state(): ServerState
+  get wantsInput(): boolean {
+    return this.#held === null
+  }
+  get state(): ServerState {
+    return this.#dialogue.state
+  }
   /** `answer` is awaited. */
-  get answerOwed(): boolean
+  get answerOwed(): boolean {
+    return this.#dialogue.owed !== null
+  }
   /** Grows with every whole command and with every receipt that ends a line of content: for whole-command deadlines. */
-  get progress(): number
-  get tls(): boolean
+  get progress(): number {
+    return this.#progress
+  }
+  get tls(): boolean {
+    return this.#dialogue.tls
+  }
   /** The user that `onAuth` accepted. */
-  get login(): string | null
-  get ehloName(): string | null
-  get esmtp(): boolean
+  get login(): string | null {
+    return this.#dialogue.login
+  }
+  get ehloName(): string | null {
+    return this.#dialogue.ehloName
+  }
+  get esmtp(): boolean {
+    return this.#dialogue.esmtp
+  }
+
+  #pump(chunk: Buffer, from: number): void {
+    let at = from
+    while (at < chunk.length && this.#dialogue.state !== 'closing' && this.#dialogue.owed === null) {
+      const decoder = this.#dialogue.decoder
+      at = decoder === null ? this.#readLine(chunk, at) : this.#readContent(decoder, chunk, at)
+    }
+    if (at < chunk.length && this.#dialogue.owed !== null) this.#hold(chunk, at)
+  }
+
+  /** Input while an answer is owed: out of step, or pipelined and kept for later. */
+  #hold(chunk: Buffer, at: number): void {
+    const owed = this.#dialogue.owed
+    const mayWait = this.#settings.pipelining && (owed === 'content' || owed === 'MAIL' || owed === 'RCPT')
+    const octets = (this.#held?.length ?? 0) + chunk.length - at
+    if (!mayWait || octets > HELD_OCTETS_MAX) this.#outOfStep = true
+    else this.#held = this.#held === null ? chunk.subarray(at) : Buffer.concat([this.#held, chunk.subarray(at)])
+  }
+
+  #readLine(chunk: Buffer, at: number): number {
+    const event = this.#reader.read(chunk, at)
+    const next = this.#reader.next
+    switch (event) {
+      case 'partial':
+        break
+      case 'line':
+        this.#takeLine(this.#reader.line, chunk.length > next)
+        break
+      case 'too-long':
+        if (chunk.length > next && !this.#settings.pipelining) this.#dialogue.closeWith(REPLIES.synchronization, 'synchronization')
+        else this.#dialogue.say(REPLIES.lineTooLong)
+        break
+      case 'endless':
+        this.#dialogue.closeWith(REPLIES.endlessLine, 'bad-line')
+        break
+      case 'bare-lf':
+        // Whoever ends lines so may be a program into which somebody put a line break: nothing behind it is read.
+        this.#dialogue.closeWith(REPLIES.bareLineEnd, 'bad-line')
+        break
+    }
+    return next
+  }
+
+  #takeLine(line: Buffer, more: boolean): void {
+    this.#progress++
+    const dialogue = this.#dialogue
+    const exchange = dialogue.exchange
+    const text = decodeLine(line)
+    const command = parseCommandLine(text ?? '')
+    this.#events.tap()?.('<', exchange === null ? redactLine(command, text) : '[login]')
+    const mayBeFollowed = command.verb === 'QUIT' || (this.#settings.pipelining && exchange === null && !ENDS_GROUP.has(command.verb))
+    const isLong = line.length + 2 > this.#settings.limits().commandLineOctets && command.verb !== 'AUTH'
+    if (more && !mayBeFollowed) dialogue.closeWith(REPLIES.synchronization, 'synchronization')
+    else if (exchange !== null) dialogue.takeAuthLine(exchange, text)
+    else if (isLong) dialogue.say(REPLIES.lineTooLong)
+    else if (text === null || CONTROL.test(text)) dialogue.say(REPLIES.badCharacters)
+    else dialogue.takeCommand(command.verb, command.argument)
+  }
+
+  #readContent(decoder: DotDecoder, chunk: Buffer, at: number): number {
+    const next = decoder.decode(chunk, at)
+    if (decoder.lineEnded) this.#progress++
+    decoder.lineEnded = false
+    if (decoder.fault !== null) this.#dialogue.refuseContent({ kind: decoder.fault, reply: CONTENT_REFUSALS[decoder.fault] })
+    // A caller may close from inside `onContent`.
+    if (!decoder.ended || this.#dialogue.decoder === null) return next
+    // Not offered, so what follows the dot is nothing that an honest client sends (S16). The content is not asked about.
+    if (chunk.length > next && !this.#settings.pipelining) this.#dialogue.closeWith(REPLIES.synchronization, 'synchronization')
+    else this.#dialogue.endContent(decoder)
+    return next
+  }
 }
