@@ -1,0 +1,104 @@
+/**
+ * The socket of one client: plain at first, TLS after an upgrade, with a bounded write queue.
+ *
+ * Knows bytes and nothing of SMTP. A client that goes away, resets or half-closes at any octet is
+ * an event, never an exception: every socket has its error listener from the first moment.
+ */
+import type { Socket } from 'node:net'
+import type { SecureContext, TLSSocket } from 'node:tls'
+import { upgradeSocket } from './tls-upgrade.ts'
+
+export interface ClientEvents {
+  onReceived(bytes: Uint8Array): void
+  /** The client will send no more. */
+  onFinished(): void
+  /** What was backlogged has been read. */
+  onDrained(): void
+  /** Once, last. `fault` is Node's or OpenSSL's code, or null. */
+  onGone(fault: string | null): void
+}
+
+/** Octets of replies that may wait for a client that does not read them. */
+const WRITE_QUEUE_OCTETS_MAX = 64 * 1024
+
+export class ClientConnection {
+  readonly #events: ClientEvents
+  readonly #plain: Socket
+  #socket: Socket
+  #fault: string | null = null
+  #backlogged = false
+  #paused = false
+  #ending = false
+
+  constructor(socket: Socket, events: ClientEvents) {
+    this.#events = events
+    this.#plain = socket
+    this.#socket = socket
+    socket.on('close', () => this.#events.onGone(this.#fault))
+    this.#listen(socket)
+  }
+
+  /** Replies wait unread: write no more than has to be, read nothing. */
+  get backlogged(): boolean {
+    return this.#backlogged
+  }
+
+  write(bytes: Uint8Array): void {
+    const socket = this.#socket
+    if (socket.destroyed || this.#ending) return
+    socket.write(bytes)
+    if (this.#backlogged || socket.writableLength <= WRITE_QUEUE_OCTETS_MAX) return
+    this.#backlogged = true
+    socket.once('drain', () => {
+      this.#backlogged = false
+      this.#events.onDrained()
+    })
+  }
+
+  pauseReading(pause: boolean): void {
+    if (pause === this.#paused) return
+    this.#paused = pause
+    if (pause) this.#socket.pause()
+    else this.#socket.resume()
+  }
+
+  /** Nothing that came in plain is given out from here on. */
+  upgrade(context: SecureContext, onSecure: (socket: TLSSocket) => void): void {
+    const plain = this.#plain
+    plain.removeAllListeners('data')
+    plain.removeAllListeners('end')
+    const secure = upgradeSocket(plain, context)
+    this.#socket = secure
+    secure.once('secure', () => onSecure(secure))
+    // The plain socket may stay open when TLS ends in order.
+    secure.on('close', () => plain.destroy())
+    this.#listen(secure)
+  }
+
+  /** Sends what is queued, then FIN; what still comes is thrown away. */
+  end(): void {
+    if (this.#ending) return
+    this.#ending = true
+    this.pauseReading(false)
+    this.#socket.end()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+    this.#plain.destroy()
+  }
+
+  #listen(socket: Socket): void {
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.#fault ??= error.code ?? error.name
+    })
+    socket.on('data', (bytes: Buffer) => {
+      if (!this.#ending) this.#events.onReceived(bytes)
+    })
+    socket.on('end', () => {
+      // Both sides are done: nothing is left to wait for.
+      if (this.#ending) this.#socket.destroySoon()
+      else this.#events.onFinished()
+    })
+  }
+}

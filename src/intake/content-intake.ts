@@ -1,0 +1,234 @@
+/**
+ * Takes the content of one message as it comes in: gathers it while it is small, streams it into
+ * the body store when it is not.
+ *
+ * The header block is looked at once, before any octet is stored. Memory is bounded by
+ * `INLINE_OCTETS_MAX` (or the header limit, if that is larger) and one piece under way: beyond it
+ * `wantsPause` asks for silence. Content that is refused is taken to its end and dropped.
+ */
+import type { BodyRef, QueueId } from '../core/brand.ts'
+import type { HeaderFacts } from '../core/envelope.ts'
+import { enhanced, reply, type SmtpReply } from '../core/reply.ts'
+import { type HeaderBlock, readHeaderFacts, scanHeaderBlock } from '../message/header-block.ts'
+import { applyFixups, decideFixups, type SubmissionFixups } from '../message/submission-fixups.ts'
+import type { BodyStore, BodyWriter } from '../ports/body-store.ts'
+import { INLINE_OCTETS_MAX } from '../ports/queue-store.ts'
+import { hasEightBit } from './eight-bit.ts'
+import { replyToFault } from './store-replies.ts'
+
+/** Content that the queue can take. */
+export interface TakenContent {
+  /** Null: it went into the body store, under the queue id. */
+  readonly inline: Uint8Array | null
+  readonly sizeOctets: number
+  readonly eightBit: boolean
+  readonly header: HeaderFacts
+  readonly fixups: SubmissionFixups
+  /** Given out when streaming began. */
+  readonly queueId: QueueId | null
+}
+export type ContentResult = { readonly kind: 'taken'; readonly content: TakenContent } | { readonly kind: 'refused'; readonly reply: SmtpReply }
+
+export interface ContentIntakeParts {
+  readonly bodies: BodyStore
+  readonly newQueueId: () => QueueId
+  readonly limits: { readonly headerOctets: number; readonly hops: number }
+  /** Silence is no longer needed. */
+  readonly onRelief: () => void
+  /** The reply is known before the content ends: tell the engine. */
+  readonly onRefused: (reply: SmtpReply) => void
+  /** Octets held in memory, added up over all messages. */
+  readonly budget: ContentBudget
+}
+export interface ContentBudget {
+  octets: number
+}
+
+/** Octets that may wait for the body store before reading stops. */
+const PENDING_OCTETS_MAX = 256 * 1024
+
+const HEADER_TOO_LARGE = reply(552, enhanced(5, 3, 4), 'Header block too large')
+
+type Phase = 'gathering' | 'streaming' | 'refused' | 'ended'
+
+export class ContentIntake {
+  readonly #parts: ContentIntakeParts
+  #phase: Phase = 'gathering'
+  #pieces: Uint8Array[] = []
+  #pieceOctets = 0
+  #scanAt = INLINE_OCTETS_MAX
+  #eightBit = false
+  #head: { readonly facts: HeaderFacts; readonly fixups: SubmissionFixups } | null = null
+  #writer: BodyWriter | null = null
+  #queueId: QueueId | null = null
+  #storedOctets = 0
+  #pumping: Promise<void> | null = null
+  #refusal: SmtpReply | null = null
+  /** The end was seen: a refusal is the result, nobody has to be told before. */
+  #whole = false
+
+  constructor(parts: ContentIntakeParts) {
+    this.#parts = parts
+  }
+
+  /** True: stop reading until `onRelief`. */
+  get wantsPause(): boolean {
+    return this.#phase === 'streaming' && this.#pieceOctets > PENDING_OCTETS_MAX
+  }
+
+  /** A slice with dots unstuffed; it is kept, not copied. */
+  write(slice: Uint8Array): void {
+    if (this.#phase === 'refused' || this.#phase === 'ended') return
+    this.#pieces.push(slice)
+    this.#hold(slice.length)
+    if (this.#phase === 'streaming') this.#startPump()
+    else if (this.#pieceOctets > this.#scanAt) this.#outgrowMemory()
+  }
+
+  /** The true end was seen. Never rejects: a fault of the store is a refusal. */
+  async finish(): Promise<ContentResult> {
+    this.#whole = true
+    if (this.#phase === 'gathering') this.#takeWhole()
+    if (this.#phase === 'streaming') await this.#finishStream()
+    const result = this.#result()
+    this.#letGo()
+    this.#phase = 'ended'
+    return result
+  }
+
+  /** The message will not be taken: removes what was stored. */
+  abort(): void {
+    const writer = this.#writer
+    this.#writer = null
+    this.#letGo()
+    this.#phase = 'ended'
+    // What a failing store leaves behind is an orphan, which the sweeper removes.
+    writer?.abort().catch(() => undefined)
+  }
+
+  #hold(octets: number): void {
+    this.#pieceOctets += octets
+    this.#parts.budget.octets += octets
+  }
+
+  #letGo(): void {
+    this.#parts.budget.octets -= this.#pieceOctets
+    this.#pieceOctets = 0
+    this.#pieces = []
+  }
+
+  #joined(): Uint8Array {
+    const [only] = this.#pieces
+    const whole = this.#pieces.length === 1 && only !== undefined ? only : Buffer.concat(this.#pieces)
+    this.#pieces = [whole]
+    return whole
+  }
+
+  #takeWhole(): void {
+    const whole = this.#joined()
+    const block = this.#scan(whole, true)
+    if (block === null || !this.#prepare(whole, block)) return
+    // Only with a header limit above what may travel with its acceptance.
+    if (this.#pieceOctets > INLINE_OCTETS_MAX) this.#startStream()
+  }
+
+  #outgrowMemory(): void {
+    const whole = this.#joined()
+    const block = this.#scan(whole, false)
+    // Twice as much before the next look keeps the whole scan linear.
+    if (block === null) this.#scanAt *= 2
+    else if (this.#prepare(whole, block)) this.#startStream()
+  }
+
+  #scan(bytes: Uint8Array, ended: boolean): HeaderBlock | null {
+    const scan = scanHeaderBlock(bytes, { headerOctetsMax: this.#parts.limits.headerOctets, ended })
+    if (scan.kind === 'too-large') this.#refuse(HEADER_TOO_LARGE)
+    return scan.kind === 'block' ? scan.block : null
+  }
+
+  /** Makes the fix-ups; false: refused. */
+  #prepare(whole: Uint8Array, block: HeaderBlock): boolean {
+    const decision = decideFixups(block, { hopsMax: this.#parts.limits.hops })
+    if (decision.kind === 'refused') {
+      this.#refuse(decision.reply)
+      return false
+    }
+    this.#head = { facts: readHeaderFacts(block), fixups: decision.fixups }
+    this.#pieces = [...applyFixups(whole, decision.fixups)]
+    this.#hold(this.#pieces.reduce((sum, piece) => sum + piece.length, 0) - whole.length)
+    return true
+  }
+
+  #startStream(): void {
+    this.#phase = 'streaming'
+    this.#queueId = this.#parts.newQueueId()
+    this.#writer = this.#parts.bodies.put(this.#queueId as string as BodyRef)
+    this.#startPump()
+  }
+
+  #startPump(): void {
+    this.#pumping ??= this.#pump().then(
+      () => {
+        this.#pumping = null
+      },
+      (fault: unknown) => {
+        this.#pumping = null
+        if (this.#phase === 'ended') return
+        this.#refuse(replyToFault(fault))
+        this.#parts.onRelief()
+      },
+    )
+  }
+
+  /** One write at a time; what comes meanwhile goes with the next one. */
+  async #pump(): Promise<void> {
+    while (this.#writer !== null && this.#pieces.length > 0) {
+      const chunk = this.#joined()
+      this.#pieces = []
+      this.#noteEightBit(chunk)
+      // Counted as held until the store has it: that is what back-pressure is about.
+      await this.#writer.write(chunk)
+      this.#storedOctets += chunk.length
+      this.#release(chunk.length)
+      if (!this.wantsPause) this.#parts.onRelief()
+    }
+  }
+
+  #release(octets: number): void {
+    // After an abort everything has been let go already.
+    const held = Math.min(octets, this.#pieceOctets)
+    this.#pieceOctets -= held
+    this.#parts.budget.octets -= held
+  }
+
+  async #finishStream(): Promise<void> {
+    while (this.#pumping !== null) await this.#pumping
+    if (this.#writer === null || this.#refusal !== null) return
+    try {
+      await this.#writer.finish()
+    } catch (fault) {
+      this.#refuse(replyToFault(fault))
+    }
+  }
+
+  #noteEightBit(chunk: Uint8Array): void {
+    if (!this.#eightBit) this.#eightBit = hasEightBit(chunk)
+  }
+
+  #refuse(refusal: SmtpReply): void {
+    this.#refusal ??= refusal
+    this.abort()
+    this.#phase = 'refused'
+    if (!this.#whole) this.#parts.onRefused(this.#refusal)
+  }
+
+  #result(): ContentResult {
+    if (this.#refusal !== null) return { kind: 'refused', reply: this.#refusal }
+    const head = this.#head
+    if (head === null) throw new Error('content ended without a header block')
+    const inline = this.#writer === null ? this.#joined() : null
+    if (inline !== null) this.#noteEightBit(inline)
+    const sizeOctets = inline?.length ?? this.#storedOctets
+    return { kind: 'taken', content: { inline, sizeOctets, eightBit: this.#eightBit, header: head.facts, fixups: head.fixups, queueId: this.#queueId } }
+  }
+}

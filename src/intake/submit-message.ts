@@ -1,0 +1,108 @@
+/**
+ * The road in for CLI and API: a whole message in memory, the same checks and fix-ups as over SMTP.
+ *
+ * Line ends are normalized here, always: such content is lines of text from a file or a program,
+ * and what a bare CR or LF would mean to the next server is exactly what nobody should guess.
+ */
+import { formatMailbox, isNonAscii, parseMailbox, parseReversePath } from '../core/address.ts'
+import type { QueueId } from '../core/brand.ts'
+import type { Mailbox, Origin } from '../core/envelope.ts'
+import { enhanced, formatReply, reply, type SmtpReply } from '../core/reply.ts'
+import { submitterOf } from '../core/submitter.ts'
+import type { SubmitRequest } from '../ports/server-control.ts'
+import { type AcceptParts, acceptMessage, type SubmittedEnvelope, type SubmittedRecipient } from './accept-message.ts'
+import { type ContentBudget, ContentIntake, type TakenContent } from './content-intake.ts'
+import type { IntakeSettings } from './settings.ts'
+
+/** The request was refused as an SMTP client's would have been. The text may be shown. */
+export class SubmissionRefused extends Error {
+  readonly reply: SmtpReply
+  constructor(refusal: SmtpReply) {
+    super(formatReply(refusal))
+    this.name = 'SubmissionRefused'
+    this.reply = refusal
+  }
+}
+
+export interface SubmitParts extends AcceptParts {
+  readonly settings: IntakeSettings
+  readonly budget: ContentBudget
+}
+
+/** Resolves when the message is durable. Rejects with `SubmissionRefused`, or with `StoreFault`. */
+export async function submitMessage(parts: SubmitParts, request: SubmitRequest, kind: 'cli' | 'api'): Promise<QueueId> {
+  const { settings } = parts
+  const bytes = normalizeLineEnds(request.content)
+  if (bytes.length > settings.limits.messageOctets) refuse(552, 3, 4, `Message larger than ${settings.limits.messageOctets} octets`)
+  const envelope = parseEnvelope(request, settings)
+  const content = await takeContent(parts, bytes)
+  const origin: Origin = {
+    kind,
+    submitter: submitterOf(null, envelope.reversePath),
+    login: null,
+    clientAddress: null,
+    heloName: null,
+    protocol: kind.toUpperCase(),
+  }
+  return acceptMessage(parts, { envelope, origin, tls: null, hostname: settings.hostname, content }, () => undefined)
+}
+
+async function takeContent(parts: SubmitParts, bytes: Uint8Array): Promise<TakenContent> {
+  const { backend, settings, budget } = parts
+  const intake = new ContentIntake({
+    bodies: backend.bodies,
+    newQueueId: backend.newQueueId,
+    limits: settings.limits,
+    budget,
+    onRelief: () => undefined,
+    onRefused: () => undefined,
+  })
+  intake.write(bytes)
+  const result = await intake.finish()
+  if (result.kind === 'refused') throw new SubmissionRefused(result.reply)
+  return result.content
+}
+
+function parseEnvelope(request: SubmitRequest, settings: IntakeSettings): SubmittedEnvelope {
+  const reversePath = parseReversePath(request.from, { smtputf8: true })
+  if (reversePath === null) return refuse(501, 1, 7, 'Sender is not an address')
+  const mailboxes = request.to.map((text) => parseMailbox(text, { smtputf8: true }) ?? refuse(501, 1, 3, 'Recipient is not an address'))
+  const [first, ...others] = distinct(mailboxes)
+  if (first === undefined) return refuse(554, 5, 1, 'No recipients')
+  if (others.length + 1 > settings.limits.recipients) return refuse(550, 5, 3, `More than ${settings.limits.recipients} recipients`)
+  const complete = (forwardPath: Mailbox): SubmittedRecipient => ({ forwardPath, notify: null, originalRecipient: null })
+  const smtputf8 = [request.from, ...request.to].some(isNonAscii)
+  return {
+    reversePath,
+    recipients: [complete(first), ...others.map(complete)],
+    body: '7bit',
+    smtputf8,
+    requireTls: false,
+    envelopeId: null,
+    returnContent: null,
+  }
+}
+
+function distinct(mailboxes: readonly Mailbox[]): Mailbox[] {
+  return [...new Map(mailboxes.map((mailbox) => [formatMailbox(mailbox), mailbox])).values()]
+}
+
+function refuse(code: number, subject: number, detail: number, text: string): never {
+  throw new SubmissionRefused(reply(code, enhanced(5, subject, detail), text))
+}
+
+const LF = 10
+const CR = 13
+
+/** Every bare CR and bare LF becomes CRLF, and content that is not empty ends in one. Not copied if nothing is to be done. */
+export function normalizeLineEnds(content: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
+  const last = bytes.length - 1
+  const ends = bytes.length === 0 || (bytes[last] === LF && bytes[last - 1] === CR)
+  if (ends && !BARE.test(bytes.toString('latin1'))) return content
+  const text = bytes.toString('latin1').replace(BARE_ALL, '\r\n')
+  return Buffer.from(text.endsWith('\r\n') ? text : `${text}\r\n`, 'latin1')
+}
+
+const BARE = /\r(?!\n)|(?<!\r)\n/
+const BARE_ALL = /\r(?!\n)|(?<!\r)\n/g
