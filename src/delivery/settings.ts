@@ -15,9 +15,7 @@ export interface RouteMatch {
   readonly header: readonly (readonly [name: string, pattern: Pattern])[]
 }
 /** `relay` with credential 'by-sender' picks among the relay's credentials by reverse-path. */
-export type RouteTarget =
-  | Exclude<Route, { readonly kind: 'relay' }>
-  | { readonly kind: 'relay'; readonly relay: string; readonly credential: string | null }
+export type RouteTarget = Exclude<Route, { readonly kind: 'relay' }> | { readonly kind: 'relay'; readonly relay: string; readonly credential: string | null }
 export interface RouteRule {
   /** As written, for `route explain`: `routes[2]: from jira@example.com`. */
   readonly label: string

@@ -1,9 +1,10 @@
 /**
  * A transport that answers what the test says, at once or when the test lets it.
  */
-import { enhanced, reply } from '../../src/core/reply.ts'
-import type { AttemptReport, FaultScope, HopVerdict, RecipientOutcome } from '../../src/core/outcome.ts'
+
 import type { RecipientId } from '../../src/core/brand.ts'
+import type { AttemptReport, FaultScope, HopVerdict, RecipientOutcome } from '../../src/core/outcome.ts'
+import { enhanced, reply } from '../../src/core/reply.ts'
 import type { DeliveryBatch, Transport } from '../../src/ports/transport.ts'
 
 export interface Attempt {
@@ -28,7 +29,10 @@ export interface FakeTransport extends Transport {
 export const FAKE_MTA = { host: 'relay.test', address: '192.0.2.25' } as const
 const TIMINGS = { setupMs: 1, transferMs: 2, sessionUse: 1 } as const
 
-export function createFakeTransport(answer: Answer | 'manual' = deliverAll, options: { readonly name?: string; readonly batchesPerSession?: number } = {}): FakeTransport {
+export function createFakeTransport(
+  answer: Answer | 'manual' = deliverAll,
+  options: { readonly name?: string; readonly batchesPerSession?: number } = {},
+): FakeTransport {
   const attempts: Attempt[] = []
   let open = 0
   let openMax = 0
@@ -85,11 +89,25 @@ export function deliveredOutcome(relayedWithoutDsn = false): RecipientOutcome {
 }
 export function deferredOutcome(options: { readonly scope?: FaultScope; readonly duplicatePossible?: boolean; readonly text?: string } = {}): RecipientOutcome {
   const { scope = 'recipient', duplicatePossible = false, text = 'Try again later' } = options
-  const diagnosis = { phase: 'rcpt', scope, reason: 'the relay asked to try again', reply: reply(451, enhanced(4, 3, 0), text), remoteMta: FAKE_MTA, duplicatePossible } as const
+  const diagnosis = {
+    phase: 'rcpt',
+    scope,
+    reason: 'the relay asked to try again',
+    reply: reply(451, enhanced(4, 3, 0), text),
+    remoteMta: FAKE_MTA,
+    duplicatePossible,
+  } as const
   return { kind: 'deferred', status: enhanced(4, 3, 0), diagnosis }
 }
 export function failedOutcome(text = 'No such user'): RecipientOutcome {
-  const diagnosis = { phase: 'rcpt', scope: 'recipient', reason: 'the relay refused the recipient', reply: reply(550, enhanced(5, 1, 1), text), remoteMta: FAKE_MTA, duplicatePossible: false } as const
+  const diagnosis = {
+    phase: 'rcpt',
+    scope: 'recipient',
+    reason: 'the relay refused the recipient',
+    reply: reply(550, enhanced(5, 1, 1), text),
+    remoteMta: FAKE_MTA,
+    duplicatePossible: false,
+  } as const
   return { kind: 'failed', status: enhanced(5, 1, 1), diagnosis }
 }
 export const UNWELL: HopVerdict = { kind: 'unwell', status: enhanced(4, 4, 1), reason: 'connection refused' }

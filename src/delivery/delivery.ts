@@ -1,0 +1,154 @@
+/**
+ * Delivery as the rest of the program sees it: made, started, reloaded, stopped, asked.
+ *
+ * Wires its parts and holds no rules. Start it before intake serves: at start every lease in the
+ * store is taken back, which must not hit mail that was just accepted.
+ */
+
+import { parseReversePath } from '../core/address.ts'
+import type { LeaseToken, QueueId } from '../core/brand.ts'
+import type { Clock } from '../core/clock.ts'
+import { submitterOf } from '../core/submitter.ts'
+import type { Admission } from '../ports/admission.ts'
+import type { BodyStore } from '../ports/body-store.ts'
+import type { Journal } from '../ports/journal.ts'
+import type { QueueStore } from '../ports/queue-store.ts'
+import type { LaneStatus, RouteExplanation, ServerControl } from '../ports/server-control.ts'
+import type { Transport } from '../ports/transport.ts'
+import { createAdmission, placeQueued } from './admission.ts'
+import { type DeliveryContext, type DeliveryCounters, noCounters } from './context.ts'
+import { Dispatch } from './dispatch.ts'
+import type { Lane } from './lane.ts'
+import { Leases } from './leases.ts'
+import { SenderNotices } from './notify-sender.ts'
+import { Overdue } from './overdue.ts'
+import { ReadySet } from './ready-set.ts'
+import { OutcomeRecorder } from './record-outcomes.ts'
+import { createRouter } from './router.ts'
+import { Scheduler } from './scheduler.ts'
+import type { DeliverySettings } from './settings.ts'
+import { SettleQueue, type SettleUnit } from './settle-queue.ts'
+
+export interface DeliveryParts {
+  readonly settings: DeliverySettings
+  readonly store: QueueStore
+  readonly bodies: BodyStore
+  readonly transports: { readonly smtp: Transport; readonly capture: Transport }
+  readonly clock: Clock
+  readonly journal: Journal
+  /** In [0, 1). */
+  readonly random: () => number
+  readonly newToken: () => LeaseToken
+  readonly newQueueId: () => QueueId
+}
+export type RouteQuestion = Parameters<ServerControl['explainRoute']>[0]
+
+export interface Delivery {
+  readonly admission: Admission
+  /** Rejects with `StoreFault`; nothing is under way then. Starting twice is harmless. */
+  start(): Promise<void>
+  /** Begins nothing more, gives attempts under way until the deadline, gives the rest back unused. Does not close transports. */
+  stop(deadlineMs: number): Promise<void>
+  /** In force at once, for mail that is queued, too; suspended lanes are probed. */
+  reload(settings: DeliverySettings): void
+  /** Mail may be due that delivery does not know of: an operator's act changed the queue. */
+  wake(): void
+  /** Ends suspensions: of one lane or relay (`smtp:google/jira`, `google/jira`, `google`), or of all. */
+  openLanes(lane: string | null): void
+  lanes(): readonly LaneStatus[]
+  explain(query: RouteQuestion): RouteExplanation
+  counters(): Readonly<DeliveryCounters>
+}
+
+/** Time for aborted attempts to say how they ended, and for their outcome to be recorded. */
+const ABORT_GRACE_MS = 800
+
+export function createDelivery(parts: DeliveryParts): Delivery {
+  const { settings, transports, clock } = parts
+  const context: DeliveryContext = { ...parts, router: createRouter(settings), stopping: false, graceUntilMs: 0, counters: noCounters() }
+  const ready = new ReadySet({ settings, transports })
+  const queue = new SettleQueue({ store: parts.store, clock, journal: parts.journal, settled: (unit) => settled(unit) })
+  const notices = new SenderNotices(context, (message) => placeQueued({ context, ready, dispatch }, message))
+  const recorder = new OutcomeRecorder({ context, queue, notices })
+  const dispatch: Dispatch = new Dispatch({ context, ready, recorder, wake: () => scheduler.wake() })
+  const scheduler = new Scheduler({ context, ready, dispatch })
+  const leases = new Leases({ context, ready, dueAt: (at) => scheduler.dueAt(at) })
+  const overdue = new Overdue({ context, ready, dispatch, recorder })
+  const settled = (unit: SettleUnit): void => {
+    const { batch } = unit
+    ready.letGo(batch, unit.settlements.length)
+    if (context.stopping) return
+    for (const { change } of unit.settlements) {
+      if (change.event === 'defer' || (change.event === 'release' && batch.lane.suspension === null)) scheduler.dueAt(change.dueAt)
+    }
+    if (unit.notice !== null || ready.wantsMore(batch.lane)) scheduler.wake()
+    else scheduler.roomFreed()
+  }
+  let started = false
+
+  return {
+    admission: createAdmission({ context, ready, dispatch, wake: scheduler.wake }),
+    async start() {
+      if (started) return
+      await leases.start()
+      started = true
+      overdue.start()
+      scheduler.start()
+    },
+    async stop(deadlineMs) {
+      if (!started || context.stopping) return
+      context.stopping = true
+      scheduler.stop()
+      overdue.stop()
+      dispatch.releaseWaiting()
+      await drain(context, ready, deadlineMs)
+      leases.stop()
+      queue.stop()
+    },
+    reload(next) {
+      context.settings = next
+      context.router = createRouter(next)
+      ready.reconfigure(next)
+      dispatch.reroute()
+      scheduler.wake()
+    },
+    wake: scheduler.wake,
+    openLanes(name) {
+      for (const lane of ready.lanes.values()) if (name === null || isNamed(lane, name)) dispatch.open(lane)
+    },
+    lanes: () => [...ready.lanes.values()].filter((lane) => lane.transport !== null).map((lane) => lane.status(clock.now(), clock.monotonicMs())),
+    explain: (query) => context.router.explain(questionOf(query)),
+    counters: () => context.counters,
+  }
+}
+
+/** Waits for what is under way, until the deadline; then aborts it and waits a little more. */
+async function drain(context: DeliveryContext, ready: ReadySet, deadlineMs: number): Promise<void> {
+  const { clock, journal } = context
+  const empty = ready.whenEmpty()
+  if (await endsWithin(empty, clock, deadlineMs)) return
+  for (const batch of ready.held) batch.abort?.abort()
+  if (await endsWithin(empty, clock, ABORT_GRACE_MS)) return
+  journal.note('delivery', 'warn', 'stopping although not everything could be given back; it will be tried again', { messages: ready.held.size })
+}
+
+function endsWithin(end: Promise<void>, clock: Clock, limitMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(limitMs, () => resolve(false))
+    void end.then(() => {
+      cancel()
+      resolve(true)
+    })
+  })
+}
+
+function isNamed(lane: Lane, name: string): boolean {
+  if (lane.key === name || lane.key === `smtp:${name}`) return true
+  return lane.route.kind === 'relay' && lane.route.relay.name === name
+}
+
+function questionOf(query: RouteQuestion): Parameters<DeliveryContext['router']['explain']>[0] {
+  const from = query.from === '' ? '<>' : query.from
+  const header = query.header.map(([name, value]) => [name.toLowerCase(), value] as const)
+  return { from, to: query.to, submitter: query.submitter ?? submitterOf(null, parseReversePath(from, { smtputf8: true }) ?? { kind: 'null' }), header }
+}

@@ -1,0 +1,271 @@
+/**
+ * Moves leased recipients: routes them, lines them up in lanes, gives each lane as many attempts
+ * as its window allows, and takes the reports back.
+ *
+ * Holds no rules of its own: routes are `router.ts`, windows `concurrency-window.ts`, outcomes
+ * `record-outcomes.ts`. What waits in a lane that gets suspended is given back to the store, not
+ * counted as an attempt, and claims leave that lane alone until it opens again.
+ */
+import { formatMailbox, formatReversePath } from '../core/address.ts'
+import type { EpochMs } from '../core/brand.ts'
+import type { AttemptReport } from '../core/outcome.ts'
+import type { Route } from '../core/route.ts'
+import type { AcceptedMessage, LeasedRecipient } from '../ports/queue-store.ts'
+import type { DeliveryContext } from './context.ts'
+import type { Lane, LeasedBatch } from './lane.ts'
+import { trustUntil } from './lease-trust.ts'
+import type { ReadySet } from './ready-set.ts'
+import type { OutcomeRecorder } from './record-outcomes.ts'
+import { type AttemptEnd, type RunningAttempt, runAttempt } from './run-attempt.ts'
+
+export interface DispatchParts {
+  readonly context: DeliveryContext
+  readonly ready: ReadySet
+  readonly recorder: OutcomeRecorder
+  /** A lane has opened or drained: the store may have something for it. */
+  readonly wake: () => void
+}
+
+/** Recipients a transport did not get to are due again after this, when nothing says that it will go better at once. */
+const UNTRIED_DELAY_MS = 10_000
+/** How often a batch is put back at once although nothing of it was tried: a stale session is no fault of the peer. */
+const UNTRIED_ROUNDS_MAX = 1
+/** Lanes that dial nobody have no limit of their own. */
+const LOCAL_RECIPIENTS_MAX = 1_000
+
+export class Dispatch implements AttemptEnd {
+  readonly #parts: DispatchParts
+
+  constructor(parts: DispatchParts) {
+    this.#parts = parts
+  }
+
+  /** Where a recipient's mail goes now. */
+  routeOf(message: AcceptedMessage, leased: LeasedRecipient['recipient']): Route {
+    const query = {
+      from: formatReversePath(message.envelope.reversePath),
+      to: formatMailbox(leased.forwardPath),
+      submitter: message.origin.submitter,
+      header: message.header.fields,
+    }
+    return this.#parts.context.router.decide(query).route
+  }
+
+  /** Takes over leased recipients, of any messages and lanes. */
+  admit(leased: readonly LeasedRecipient[]): void {
+    for (const batch of this.batchesOf(leased)) this.#enter(batch)
+  }
+
+  /** Groups by message and lane; the batches are held, but wait nowhere yet. */
+  batchesOf(leased: readonly LeasedRecipient[]): LeasedBatch[] {
+    const [only] = leased
+    if (only !== undefined && leased.length === 1) return [this.#hold([only], this.routeOf(only.message, only.recipient), 0)]
+    const groups = new Map<string, { readonly route: Route; readonly recipients: LeasedRecipient[] }>()
+    for (const one of leased) {
+      const route = this.routeOf(one.message, one.recipient)
+      const key = `${one.message.envelope.queueId} ${this.#parts.ready.laneFor(route).key}`
+      const group = groups.get(key)
+      if (group === undefined) groups.set(key, { route, recipients: [one] })
+      else group.recipients.push(one)
+    }
+    const batches: LeasedBatch[] = []
+    for (const { route, recipients } of groups.values()) {
+      const most = route.kind === 'relay' ? route.relay.limits.recipientsPerTransaction : LOCAL_RECIPIENTS_MAX
+      for (let from = 0; from < recipients.length; from += most) {
+        const [first, ...rest] = recipients.slice(from, from + most)
+        if (first !== undefined) batches.push(this.#hold([first, ...rest], route, 0))
+      }
+    }
+    return batches
+  }
+
+  /** New settings: everything that waits is routed anew. */
+  reroute(): void {
+    const { ready } = this.#parts
+    const waiting = [...ready.lanes.values()].flatMap((lane) => lane.flows.drain())
+    for (const batch of waiting) {
+      ready.letGo(batch, batch.recipients.length)
+      for (const next of this.batchesOf(batch.recipients)) {
+        keepTrust(next, batch)
+        this.#enter(next)
+      }
+    }
+  }
+
+  /** Gives back what waits and is not under way: nothing more is begun. */
+  releaseWaiting(): void {
+    for (const lane of this.#parts.ready.lanes.values()) {
+      lane.cancelTimer?.()
+      lane.cancelTimer = null
+      for (const batch of lane.flows.drain()) this.#giveBack(batch, null)
+    }
+  }
+
+  /** An operator wants to know now: suspensions end. */
+  open(lane: Lane): void {
+    if (lane.suspension !== null) this.#reopen(lane)
+  }
+
+  reported(attempt: RunningAttempt, report: AttemptReport): void {
+    const { context, recorder } = this.#parts
+    const { batch } = attempt
+    batch.abort = null
+    // Before the place is given up: a window grows only while it is used.
+    if (attempt.contentFault === null) this.#heed(batch.lane, report)
+    batch.lane.active--
+    const untried = recorder.attempt(attempt, report)
+    if (untried.length > 0) this.#putBack(attempt, untried, report)
+    if (!context.stopping) this.#pump(batch.lane)
+  }
+
+  broke(attempt: RunningAttempt, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error)
+    const { queueId } = attempt.batch.message.envelope
+    this.#parts.context.journal.note('delivery', 'error', `an attempt ended with a fault of ours: ${reason}`, { queueId, lane: attempt.batch.lane.key })
+    this.reported(attempt, brokenReport(attempt.batch, reason))
+  }
+
+  #enter(batch: LeasedBatch): void {
+    const { context, recorder } = this.#parts
+    const { lane, route } = batch
+    if (context.stopping) this.#giveBack(batch, null)
+    else if (route.kind === 'hold') recorder.hold(batch, route.reason)
+    else if (route.kind === 'discard') recorder.discard(batch)
+    else if (lane.suspension !== null) this.#giveBack(batch, lane.suspension.reason)
+    else {
+      lane.flows.push(batch)
+      this.#pump(lane)
+    }
+  }
+
+  #hold(recipients: LeasedBatch['recipients'], route: Route, untriedRounds: number): LeasedBatch {
+    const { context, ready } = this.#parts
+    const [{ message, leaseUntil }] = recipients
+    const lane = ready.laneFor(route)
+    const batch: LeasedBatch = {
+      message,
+      recipients,
+      route,
+      lane,
+      flow: lane.flows.flow(message.origin.submitter),
+      trustUntilMs: trustUntil(context.clock, leaseUntil, context.settings.leaseMs),
+      leaseUntil,
+      untriedRounds,
+      unsettled: recipients.length,
+      abort: null,
+      deadlineMs: Number.POSITIVE_INFINITY,
+      next: null,
+    }
+    ready.hold(batch)
+    return batch
+  }
+
+  #pump(lane: Lane): void {
+    const { context, ready, wake } = this.#parts
+    while (lane.hasPlace) {
+      const batch = lane.flows.shift()
+      if (batch === null) break
+      if (batch.trustUntilMs <= context.clock.monotonicMs()) this.#giveBack(batch, null)
+      else {
+        lane.active++
+        runAttempt(batch, context, this)
+      }
+    }
+    if (lane.more && ready.wantsMore(lane)) wake()
+  }
+
+  #heed(lane: Lane, report: AttemptReport): void {
+    const { context, wake } = this.#parts
+    const limited = lane.suspension !== null || lane.probing
+    const suspended = lane.heed(report.hop, context.clock.monotonicMs())
+    if (suspended) this.#suspended(lane)
+    else if (limited && lane.suspension === null && !lane.probing) {
+      this.#cancelTimer(lane)
+      context.journal.note('delivery', 'info', `lane ${lane.key} is well again`, { lane: lane.key })
+      wake()
+    }
+  }
+
+  #suspended(lane: Lane): void {
+    const { context } = this.#parts
+    const { suspension } = lane
+    if (suspension === null) return
+    const forMs = suspension.untilMs - context.clock.monotonicMs()
+    const what = suspension.cause === 'credential' ? 'paused, its login is refused' : 'suspended'
+    context.journal.note('delivery', 'warn', `lane ${lane.key} is ${what}: ${suspension.reason}`, { lane: lane.key, forMs, relapses: suspension.relapses })
+    lane.more = true
+    this.#cancelTimer(lane)
+    if (!context.stopping) lane.cancelTimer = context.clock.after(forMs, () => this.#reopen(lane))
+    for (const batch of lane.flows.drain()) this.#giveBack(batch, suspension.reason)
+  }
+
+  #reopen(lane: Lane): void {
+    lane.reopen()
+    this.#parts.context.journal.note('delivery', 'info', `lane ${lane.key} is probed`, { lane: lane.key })
+    this.#pump(lane)
+    this.#parts.wake()
+  }
+
+  /** Unused: due at once, for its lane says when that is. What has outlived its time behind a closed lane expires. */
+  #giveBack(batch: LeasedBatch, closedBecause: string | null): void {
+    const { context, recorder } = this.#parts
+    const now = context.clock.now()
+    const outlived = now - batch.message.acceptedAt >= context.settings.retry.lifetimeMs && context.clock.monotonicMs() >= context.graceUntilMs
+    if (closedBecause !== null && outlived) recorder.expire(batch, closedBecause)
+    else recorder.release(batch, batch.recipients, { dueAt: now, reason: closedBecause })
+  }
+
+  /** Recipients the transport did not get to: again at once if others of the batch went through, else after a while. */
+  #putBack(attempt: RunningAttempt, untried: readonly LeasedRecipient[], report: AttemptReport): void {
+    const { context, ready, recorder } = this.#parts
+    const { batch, signal } = attempt
+    const { lane } = batch
+    const now = context.clock.now()
+    if (context.stopping || signal.aborted || lane.suspension !== null) {
+      recorder.release(batch, untried, { dueAt: now, reason: lane.suspension?.reason ?? null })
+      return
+    }
+    const progress = untried.length < batch.recipients.length
+    const atOnce = attempt.contentFault === null && report.hop.kind !== 'unwell' && (progress || batch.untriedRounds < UNTRIED_ROUNDS_MAX)
+    const [first, ...rest] = untried
+    if (first === undefined) return
+    if (!atOnce) {
+      const reason = attempt.contentFault?.message ?? firstReason(report, first)
+      recorder.release(batch, untried, { dueAt: (now + UNTRIED_DELAY_MS) as EpochMs, reason })
+      return
+    }
+    const again = this.#hold([first, ...rest], batch.route, progress ? 0 : batch.untriedRounds + 1)
+    keepTrust(again, batch)
+    ready.letGo(batch, untried.length)
+    lane.flows.pushFirst(again)
+  }
+
+  #cancelTimer(lane: Lane): void {
+    lane.cancelTimer?.()
+    lane.cancelTimer = null
+  }
+}
+
+/** The leases may have been renewed since they were taken. */
+function keepTrust(batch: LeasedBatch, before: LeasedBatch): void {
+  batch.trustUntilMs = before.trustUntilMs
+  batch.leaseUntil = before.leaseUntil
+}
+
+function firstReason(report: AttemptReport, leased: LeasedRecipient): string | null {
+  const outcome = report.outcomes.get(leased.recipient.id)
+  return outcome?.kind === 'untried' ? outcome.reason : null
+}
+
+/** A bug defers its own batch only, and says nothing of the hop; how far the transaction had got is not known. */
+function brokenReport(batch: LeasedBatch, reason: string): AttemptReport {
+  const diagnosis = { phase: 'route', scope: 'message', reason: `internal fault: ${reason}`, reply: null, remoteMta: null, duplicatePossible: true } as const
+  const outcome = { kind: 'deferred', status: { class: 4, subject: 3, detail: 0 }, diagnosis } as const
+  return {
+    outcomes: new Map(batch.recipients.map(({ recipient }) => [recipient.id, outcome])),
+    hop: { kind: 'not-reached' },
+    timings: { setupMs: 0, transferMs: 0, sessionUse: 0 },
+    remoteMta: null,
+    tls: null,
+  }
+}

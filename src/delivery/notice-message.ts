@@ -1,0 +1,63 @@
+/**
+ * Makes a composed notice into a message of the queue: null reverse-path, one recipient.
+ *
+ * It enters with the settlements it tells of, in one commit, and is then mail like any other.
+ */
+import { formatMailbox } from '../core/address.ts'
+import type { BodyRef } from '../core/brand.ts'
+import { recipientId } from '../core/queue-id.ts'
+import { submitterOf } from '../core/submitter.ts'
+import type { ComposedDsn, DsnRequest } from '../message/dsn.ts'
+import { type Acceptance, type AcceptedMessage, INLINE_OCTETS_MAX, type Placement } from '../ports/queue-store.ts'
+import type { DeliveryContext } from './context.ts'
+
+/** Where a message of our own goes: queued, or held if its route says so. */
+export type NoticePlacer = (message: AcceptedMessage) => readonly Placement[]
+
+export interface NoticeParts {
+  readonly request: DsnRequest
+  readonly about: AcceptedMessage
+  readonly context: DeliveryContext
+  readonly place: NoticePlacer
+}
+
+export async function acceptanceOfNotice(dsn: ComposedDsn, parts: NoticeParts): Promise<Acceptance> {
+  const { request, about, context } = parts
+  const { queueId } = request
+  const message: AcceptedMessage = {
+    envelope: {
+      queueId,
+      reversePath: { kind: 'null' },
+      // RFC 3461 §6.2: a DSN asks for none.
+      recipients: [{ id: recipientId(queueId, 0), forwardPath: request.to, notify: 'never', originalRecipient: null }],
+      body: dsn.body,
+      smtputf8: dsn.smtputf8,
+      // RFC 8689 §5: what was to be kept secret on its way out is kept so on its way back.
+      requireTls: about.envelope.requireTls,
+      envelopeId: null,
+      returnContent: null,
+    },
+    origin: { kind: 'dsn', submitter: submitterOf(null, { kind: 'null' }), login: null, clientAddress: null, heloName: null, protocol: 'DSN' },
+    header: {
+      from: request.from,
+      subject: dsn.subject,
+      messageId: dsn.messageId,
+      fields: [
+        ['from', request.from],
+        ['to', formatMailbox(request.to)],
+        ['subject', dsn.subject],
+        ['auto-submitted', 'auto-replied'],
+      ],
+    },
+    prefix: new Uint8Array(0),
+    bodyRef: queueId as string as BodyRef,
+    sizeOctets: dsn.content.length,
+    acceptedAt: request.at,
+  }
+  const placements = parts.place(message)
+  if (dsn.content.length <= INLINE_OCTETS_MAX) return { message, content: dsn.content, placements }
+  const writer = context.bodies.put(message.bodyRef)
+  await writer.write(dsn.content)
+  await writer.finish()
+  return { message, content: null, placements }
+}

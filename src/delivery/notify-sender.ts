@@ -1,0 +1,157 @@
+/**
+ * Tells senders what became of their mail: decides whether a notice is due, and has it written.
+ *
+ * NOTIFY is honoured (RFC 3461 §4.1); the null reverse-path is never answered (RFC 5321 §4.5.5),
+ * a copy may go to the postmaster instead; more than so many notices to one sender in an hour are
+ * counted only. The notice is committed with the settlements it tells of: see `settle-queue.ts`.
+ */
+import { formatMailbox, parseMailbox } from '../core/address.ts'
+import type { EpochMs } from '../core/brand.ts'
+import type { Mailbox, Notify, ReversePath } from '../core/envelope.ts'
+import type { RecipientOutcome, RemoteMta } from '../core/outcome.ts'
+import { type EnhancedStatus, enhanced, type SmtpReply } from '../core/reply.ts'
+import { composeDsn, type DsnKind, type DsnRecipient, type DsnRequest } from '../message/dsn.ts'
+import type { Acceptance, AcceptedMessage, HistoryLine, LeasedRecipient } from '../ports/queue-store.ts'
+import type { DeliveryContext } from './context.ts'
+import { acceptanceOfNotice, type NoticePlacer } from './notice-message.ts'
+import { readOriginal } from './notice-original.ts'
+import { createNoticeRate, type NoticeRate } from './notice-rate.ts'
+
+/** One recipient of whom a notice may tell. */
+export interface NoticeSubject {
+  readonly leased: LeasedRecipient
+  readonly status: EnhancedStatus
+  readonly reason: string
+  readonly reply: SmtpReply | null
+  readonly remoteMta: RemoteMta | null
+  readonly duplicatePossible: boolean
+}
+export interface Notice {
+  /** To be committed with the settlements; null: none is sent. */
+  readonly acceptance: Acceptance | null
+  /** For the history of every recipient it tells of. */
+  readonly line: HistoryLine | null
+}
+export type NoticeDecision = 'send' | 'not-asked' | 'null-path'
+
+export function decideNotice(kind: DsnKind, notify: Notify, reversePath: ReversePath): NoticeDecision {
+  if (reversePath.kind === 'null') return 'null-path'
+  if (notify === 'never') return 'not-asked'
+  // RFC 3461 §4.1: without NOTIFY a failure is told, and a delay if the server likes; we do.
+  if (notify === null) return kind === 'relayed' ? 'not-asked' : 'send'
+  const event = kind === 'delayed' ? 'delay' : kind === 'relayed' ? 'success' : 'failure'
+  return notify.includes(event) ? 'send' : 'not-asked'
+}
+
+/** What a notice says of a recipient whose attempt ended so. */
+export function noticeSubject(leased: LeasedRecipient, outcome: Exclude<RecipientOutcome, { kind: 'untried' }>): NoticeSubject {
+  if (outcome.kind === 'delivered') {
+    const { status, reply, remoteMta } = outcome
+    return { leased, status, reason: 'the next server took the message', reply, remoteMta, duplicatePossible: false }
+  }
+  const { reason, reply, remoteMta, duplicatePossible } = outcome.diagnosis
+  return { leased, status: outcome.status, reason, reply, remoteMta, duplicatePossible }
+}
+
+/** For recipients that were not tried: their lane was closed. */
+export function untriedSubject(leased: LeasedRecipient, reason: string): NoticeSubject {
+  return { leased, status: enhanced(4, 4, 7), reason, reply: null, remoteMta: null, duplicatePossible: false }
+}
+
+export class SenderNotices {
+  readonly #context: DeliveryContext
+  readonly #place: NoticePlacer
+  readonly #rate: NoticeRate = createNoticeRate()
+
+  constructor(context: DeliveryContext, place: NoticePlacer) {
+    this.#context = context
+    this.#place = place
+  }
+
+  /** One notice for recipients of one message that share a fate. Never rejects: a notice that cannot be made is told in the journal. */
+  async compose(kind: DsnKind, message: AcceptedMessage, subjects: readonly [NoticeSubject, ...NoticeSubject[]]): Promise<Notice> {
+    const { reversePath } = message.envelope
+    const to = this.#addressee(kind, message)
+    if (to === null) return reversePath.kind === 'null' ? this.#doubleBounce(kind, message) : NO_NOTICE
+    if (!this.#allowed(to)) return this.#suppressed(`more than ${this.#context.settings.dsn.perSenderPerHourMax} notices to this sender in an hour`)
+    try {
+      const acceptance = await this.#write(kind, message, { to, subjects })
+      this.#context.counters.noticesQueued++
+      const suffix = reversePath.kind === 'null' ? ' (copy to the postmaster)' : ''
+      const detail = { noticeId: acceptance.message.envelope.queueId, reason: `${kind} notice to ${formatMailbox(to)}${suffix}` }
+      return { acceptance, line: { kind: kind === 'delayed' ? 'delay-notice' : 'dsn-queued', detail } }
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      this.#context.journal.note('delivery', 'error', `a ${kind} notice could not be made: ${reason}`, { queueId: message.envelope.queueId })
+      return this.#suppressed(`the notice could not be made: ${reason}`)
+    }
+  }
+
+  /** The sender; for undeliverable notices the postmaster, unless it is he who cannot be reached. */
+  #addressee(kind: DsnKind, message: AcceptedMessage): Mailbox | null {
+    const { reversePath, recipients } = message.envelope
+    if (reversePath.kind === 'mailbox') return reversePath.mailbox
+    const { postmaster } = this.#context.settings.dsn
+    if (postmaster === null || (kind !== 'failed' && kind !== 'expired')) return null
+    const mailbox = parseMailbox(postmaster)
+    if (mailbox === null) return null
+    const ownTrouble = recipients.some(({ forwardPath }) => formatMailbox(forwardPath).toLowerCase() === formatMailbox(mailbox).toLowerCase())
+    return ownTrouble ? null : mailbox
+  }
+
+  #doubleBounce(kind: DsnKind, message: AcceptedMessage): Notice {
+    if (kind !== 'failed' && kind !== 'expired') return NO_NOTICE
+    const { queueId } = message.envelope
+    this.#context.journal.note('delivery', 'warn', 'a message without a sender cannot be delivered and nobody is told', {
+      queueId,
+      subject: message.header.subject,
+    })
+    return { acceptance: null, line: { kind: 'dsn-suppressed', detail: { reason: 'the reverse-path is null: such mail is never answered' } } }
+  }
+
+  #allowed(to: Mailbox): boolean {
+    const { settings, clock } = this.#context
+    return this.#rate.take(formatMailbox(to).toLowerCase(), settings.dsn.perSenderPerHourMax, clock.monotonicMs())
+  }
+
+  #suppressed(reason: string): Notice {
+    this.#context.counters.noticesSuppressed++
+    return { acceptance: null, line: { kind: 'dsn-suppressed', detail: { reason } } }
+  }
+
+  async #write(
+    kind: DsnKind,
+    message: AcceptedMessage,
+    told: { readonly to: Mailbox; readonly subjects: readonly [NoticeSubject, ...NoticeSubject[]] },
+  ): Promise<Acceptance> {
+    const { settings, bodies, clock } = this.#context
+    const original = await readOriginal(bodies, message, { kind, returnFullMaxOctets: settings.dsn.returnFullMaxOctets })
+    const [first, ...rest] = told.subjects
+    const request: DsnRequest = {
+      kind,
+      queueId: this.#context.newQueueId(),
+      token: this.#newBoundaryToken(),
+      hostname: settings.hostname,
+      from: settings.dsn.from,
+      to: told.to,
+      at: clock.now(),
+      recipients: [recipientOf(first), ...rest.map(recipientOf)],
+      original,
+      retryUntil: kind === 'delayed' ? ((message.acceptedAt + settings.retry.lifetimeMs) as EpochMs) : null,
+    }
+    const dsn = composeDsn(request)
+    return acceptanceOfNotice(dsn, { request, about: message, context: this.#context, place: this.#place })
+  }
+
+  #newBoundaryToken(): string {
+    return Math.floor(this.#context.random() * 2 ** 48).toString(36)
+  }
+}
+
+const NO_NOTICE: Notice = { acceptance: null, line: null }
+
+function recipientOf(subject: NoticeSubject): DsnRecipient {
+  const { leased, status, reason, reply, remoteMta, duplicatePossible } = subject
+  const { forwardPath, originalRecipient } = leased.recipient
+  return { mailbox: forwardPath, originalRecipient, status, reason, reply, remoteMta, duplicatePossible }
+}

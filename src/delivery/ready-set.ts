@@ -1,0 +1,193 @@
+/**
+ * Everything delivery holds leases on: lanes, their load, and how much room is left.
+ *
+ * Bounded by `readySetMax` recipients, so that memory follows what is under way and never the
+ * backlog. Says for which lanes a claim makes sense; claiming is `scheduler.ts`.
+ */
+import type { LaneKey } from '../core/brand.ts'
+import type { Route } from '../core/route.ts'
+import { laneOf } from '../core/route.ts'
+import type { Transport } from '../ports/transport.ts'
+import type { Flow } from './flows.ts'
+import type { LeasedBatch } from './lane.ts'
+import { Lane, PROBE_RECIPIENTS_MAX } from './lane.ts'
+import type { DeliverySettings } from './settings.ts'
+
+/** A submitter with fewer recipients waiting is admitted although the set is full: one mail behind a flood. */
+const FLOW_RESERVE = 8
+/** How far beyond `readySetMax` the reserve of all flows together may go. */
+const RESERVE_SHARE = 0.25
+/** A lane with less than this share of a flow's limit waiting is worth a claim. */
+const LOW_WATER_SHARE = 0.5
+/** New mail of a flow with a backlog is admitted below this share only, so that claims go first. */
+const OVERTAKING_SHARE = 0.25
+
+export interface ReadySetParts {
+  readonly settings: DeliverySettings
+  readonly transports: { readonly smtp: Transport; readonly capture: Transport }
+}
+
+export class ReadySet {
+  /** Every batch with a lease of ours that is not settled. */
+  readonly held = new Set<LeasedBatch>()
+  readonly lanes = new Map<LaneKey, Lane>()
+  readonly #transports: ReadySetParts['transports']
+  readonly #byRoute = new Map<Route, Lane>()
+  #settings: DeliverySettings
+  #leased = 0
+  #emptied: (() => void) | null = null
+
+  constructor(parts: ReadySetParts) {
+    this.#settings = parts.settings
+    this.#transports = parts.transports
+  }
+
+  /** Recipients leased by us, from placement to settlement. */
+  get leased(): number {
+    return this.#leased
+  }
+
+  /** Free places for claims. */
+  get room(): number {
+    return Math.max(0, this.#settings.readySetMax - this.#leased)
+  }
+
+  laneFor(route: Route): Lane {
+    return this.#byRoute.get(route) ?? this.#findLane(route)
+  }
+
+  /** New routes after a reload; suspensions end, lanes nobody uses are forgotten. */
+  reconfigure(settings: DeliverySettings): void {
+    this.#settings = settings
+    this.#byRoute.clear()
+    for (const [key, lane] of this.lanes) {
+      lane.reopen()
+      if (lane.leased === 0) this.lanes.delete(key)
+    }
+  }
+
+  /** A recipient of that flow may be accepted and leased in one commit. */
+  admits(lane: Lane, flow: Flow<LeasedBatch>): boolean {
+    if (!lane.takesNew) return false
+    if (this.#leased >= this.#settings.readySetMax) {
+      return flow.waiting < FLOW_RESERVE && this.#leased < this.#settings.readySetMax * (1 + RESERVE_SHARE)
+    }
+    const flowMax = this.#settings.readyPerFlowMax
+    return flow.waiting < (flow.backlogged ? Math.max(1, flowMax * OVERTAKING_SHARE) : flowMax)
+  }
+
+  /** Takes a place before the commit. */
+  reserve(lane: Lane, flow: Flow<LeasedBatch>): void {
+    this.#leased++
+    lane.leased++
+    flow.users++
+    flow.waiting++
+  }
+
+  /** Gives the place back: the message is committed and its batch counts now, or it was abandoned. */
+  unreserve(lane: Lane, flow: Flow<LeasedBatch>): void {
+    this.#leased--
+    lane.leased--
+    flow.users--
+    flow.waiting--
+  }
+
+  hold(batch: LeasedBatch): void {
+    const count = batch.recipients.length
+    this.held.add(batch)
+    this.#leased += count
+    batch.lane.leased += count
+    batch.flow.users++
+  }
+
+  /** So many recipients of the batch are settled, or are in another batch now. */
+  letGo(batch: LeasedBatch, count: number): void {
+    batch.unsettled -= count
+    this.#leased -= count
+    batch.lane.leased -= count
+    if (batch.unsettled > 0) return
+    batch.flow.users--
+    this.held.delete(batch)
+    if (this.held.size === 0) this.#emptied?.()
+  }
+
+  /** Lanes for which a claim would only bring what has to wait: suspended, probed, or full enough. */
+  closedForClaims(): LaneKey[] {
+    const closed: LaneKey[] = []
+    for (const lane of this.lanes.values()) {
+      if (lane.suspension !== null || lane.probing) closed.push(lane.key)
+      else if (!this.#isLow(lane)) {
+        lane.more = true
+        closed.push(lane.key)
+      }
+    }
+    return closed
+  }
+
+  /** Lanes whose due mail is no reason to wake: they say themselves when they open or have drained. */
+  closedForSleep(): LaneKey[] {
+    const closed: LaneKey[] = []
+    for (const lane of this.lanes.values()) {
+      const full = lane.probing ? lane.leased >= PROBE_RECIPIENTS_MAX : !this.#isLow(lane)
+      if (full) lane.more = true
+      if (full || lane.suspension !== null) closed.push(lane.key)
+    }
+    return closed
+  }
+
+  /** A claim has brought all there was for lanes that are not closed. */
+  noBacklog(closedLanes: readonly LaneKey[]): void {
+    for (const lane of this.lanes.values()) {
+      if (closedLanes.includes(lane.key)) continue
+      lane.more = false
+      lane.flows.clearBacklogs()
+    }
+  }
+
+  /** Every lane but those that wait for a probe; null if there is none. */
+  closedForProbes(): LaneKey[] | null {
+    const closed: LaneKey[] = []
+    for (const lane of this.lanes.values()) if (!lane.probing || lane.leased >= PROBE_RECIPIENTS_MAX) closed.push(lane.key)
+    return closed.length === this.lanes.size ? null : closed
+  }
+
+  /** The lane has drained and the store may have more for it. */
+  wantsMore(lane: Lane): boolean {
+    if (!lane.more || lane.suspension !== null) return false
+    return lane.probing ? lane.leased === 0 : this.#isLow(lane)
+  }
+
+  /** Most recipients of one flow in one claim, so that the flow stays within its limit. */
+  get claimPerFlow(): number {
+    return Math.max(1, Math.ceil(this.#settings.readyPerFlowMax * (1 - LOW_WATER_SHARE)))
+  }
+
+  /** Resolves when nothing is held any more. */
+  whenEmpty(): Promise<void> {
+    if (this.held.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#emptied = resolve
+    })
+  }
+
+  #isLow(lane: Lane): boolean {
+    return lane.flows.waiting < Math.max(1, this.#settings.readyPerFlowMax * LOW_WATER_SHARE)
+  }
+
+  #findLane(route: Route): Lane {
+    const key = laneOf(route)
+    let lane = this.lanes.get(key)
+    if (lane === undefined) {
+      lane = new Lane(route, this.#transportOf(route), this.#settings)
+      this.lanes.set(key, lane)
+    } else if (lane.route !== route) lane.configure(route, this.#settings)
+    // Hold routes carry their reason and may be made anew at any time: not worth remembering.
+    if (route.kind !== 'hold') this.#byRoute.set(route, lane)
+    return lane
+  }
+
+  #transportOf(route: Route): Transport | null {
+    if (route.kind === 'relay') return this.#transports.smtp
+    return route.kind === 'capture' ? this.#transports.capture : null
+  }
+}
