@@ -6,6 +6,8 @@
  */
 import { describe, expect, it } from 'vitest'
 import { TRANSITIONS } from '../src/core/recipient-state.ts'
+import { SESSION } from '../src/smtp/client-machine.ts'
+import { AFTER_CONTENT, DIALOGUE } from '../src/smtp/server-machine.ts'
 import { checkGlossary, checkNamedFiles, checkQueueDocument, checkRfcMap, checkTodos } from './architecture/checks-documents.ts'
 import { checkCycles, checkGlobals, checkImports } from './architecture/checks-imports.ts'
 import { checkWords, wordsOf } from './architecture/checks-names.ts'
@@ -53,6 +55,21 @@ describe('architecture', () => {
   it('names say something', () => expectNone(checkWords(sources)))
   it('the table of recipient states is closed and every state can be reached', () =>
     expectNone(checkTable('src/core/recipient-state.ts', 'TRANSITIONS', TRANSITIONS)))
+  it('the table of the server dialogue is closed and every state can be reached', () => {
+    const ways = Object.entries(DIALOGUE).map(([state, cells]) => {
+      const next = Object.entries(cells).flatMap(([verb, cell]) =>
+        cell.kind === 'run'
+          ? [
+              [`${verb}+`, cell.accepted],
+              [`${verb}-`, cell.refused],
+            ]
+          : [],
+      )
+      return [state, Object.fromEntries(next)] as const
+    })
+    expectNone(checkTable('src/smtp/server-machine.ts', 'DIALOGUE', { ...Object.fromEntries(ways), content: { end: AFTER_CONTENT }, closing: {} }))
+  })
+  it('the table of the client session is closed and every state can be reached', () => expectNone(checkTable('src/smtp/client-machine.ts', 'SESSION', SESSION)))
   it('every exception is still needed', () => {
     const all = [
       checkImports(sources),

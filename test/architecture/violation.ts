@@ -1,4 +1,5 @@
 /** What a check finds, and which of it the list of exceptions allows. */
+import { compileGlob } from '../../src/core/pattern.ts'
 import type { Exception } from './rules.ts'
 
 export interface Violation {
@@ -13,7 +14,7 @@ export interface Violation {
 function covers(exception: Exception, violation: Violation): boolean {
   const { where, what } = exception
   const here = where === '*' || where === violation.path || (where.endsWith('/') && violation.path.startsWith(where))
-  return here && exception.rule === violation.rule && (what === violation.what || (what.endsWith('*') && violation.what.startsWith(what.slice(0, -1))))
+  return here && exception.rule === violation.rule && compileGlob(what)(violation.what)
 }
 
 /** One line each: `src/a.ts:3 what is wrong`; those with an exception are left out. */
