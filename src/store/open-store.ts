@@ -3,11 +3,26 @@
  *
  * One instance only: a lock that dies with its holder. What is stored how is in `sqlite/`.
  */
+import { statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import type { BodyStore } from '../ports/body-store.ts'
 import type { Journal } from '../ports/journal.ts'
 import type { QueueAdmin } from '../ports/queue-admin.ts'
 import type { QueueStore } from '../ports/queue-store.ts'
+import { createContentCache } from './content-cache.ts'
+import { freeOctets, prepareFolder, type StorePaths, syncFolder } from './folder.ts'
+import { createBodyStore } from './sqlite/body-store.ts'
+import { createCheckpoints } from './sqlite/checkpoints.ts'
+import type { FaultPlan } from './sqlite/faults.ts'
+import { GroupCommit } from './sqlite/group-commit.ts'
+import { takeInstanceLock } from './sqlite/instance-lock.ts'
+import { createQueueAdmin } from './sqlite/queue-admin.ts'
+import { createQueueStore } from './sqlite/queue-store.ts'
+import { ReaderThread } from './sqlite/reader-thread.ts'
+import { createRecovery } from './sqlite/recovery.ts'
+import { createContentReader } from './sqlite/stored-content.ts'
+import { StoreOpenError } from './store-open-error.ts'
 
 export interface StoreOptions {
   /** The data folder; made with mode 0700 if it is missing. */
@@ -20,6 +35,8 @@ export interface StoreOptions {
   readonly cacheOctetsMax?: number
   /** Crash tests only: the named point at which the process kills itself, see `sqlite/faults.ts`. */
   readonly crashAt?: string
+  /** Tests only: faults of the disk on request; goes before `crashAt`. */
+  readonly faults?: FaultPlan
 }
 export interface StoreHealth {
   /** full: no space for new mail; suspect: the disk failed and the store is being reopened and probed. */
@@ -42,6 +59,73 @@ export interface OpenStore {
 }
 
 /** Rejects with `StoreOpenError` if the folder is held by another instance, is on a network file system or holds a newer schema. */
-export async function openStore(_options: StoreOptions): Promise<OpenStore> {
-  throw new Error('not yet')
+export async function openStore(options: StoreOptions): Promise<OpenStore> {
+  const { clock, journal, randomToken } = options
+  const folder = resolve(options.path)
+  const paths = prepareFolder(folder, journal)
+  const lock = takeInstanceLock(folder)
+  const contents = new ReaderThread(paths.database)
+  const looks = new ReaderThread(paths.database)
+  const reopen = async (): Promise<void> => {
+    await Promise.all([contents.restart(), looks.restart()])
+    await writer.open()
+    journal.note('store', 'warn', 'the store was opened anew and proved itself')
+  }
+  const recovery = createRecovery({ clock, journal, reopen, refill: () => writer.refill() })
+  const writer = new GroupCommit({
+    path: paths.database,
+    reservePath: paths.reserve,
+    faults: options.faults ?? { crashAt: options.crashAt ?? null, cells: null },
+    journal,
+    onChange: (change) => recovery.onChange(change),
+    onLogSize: createCheckpoints({ beside: () => contents.ask({ call: 'checkpoint' }), finish: () => writer.checkpoint(), journal }),
+  })
+  const closeAll = async (): Promise<void> => {
+    recovery.stop()
+    // Readers first: the last to close the database leaves no log behind.
+    await Promise.all([contents.close(), looks.close()])
+    await writer.close()
+    lock.release()
+  }
+  try {
+    const { migrations } = await writer.open()
+    if (migrations > 0) journal.note('store', 'info', 'the schema was brought up to date', { migrations })
+    syncFolder(folder)
+  } catch (error) {
+    await closeAll()
+    throw openError(folder, error)
+  }
+  const cache = createContentCache(options.cacheOctetsMax ?? CACHE_OCTETS_MAX)
+  const content = createContentReader(contents)
+  let closing: Promise<void> | null = null
+  return {
+    queue: createQueueStore({ writer, cache, randomToken }),
+    bodies: createBodyStore({ writer, reader: content, cache, clock }),
+    admin: createQueueAdmin({ path: paths.database, writer, reader: looks, content }),
+    health: async () => ({ ...stateOf(writer), ...sizesOf(paths, folder) }),
+    reopen,
+    close() {
+      closing ??= closeAll()
+      return closing
+    },
+  }
+}
+
+const CACHE_OCTETS_MAX = 32 * 1024 * 1024
+
+function openError(folder: string, error: unknown): Error {
+  const { name, message } = error as Error
+  if (error instanceof StoreOpenError) return error
+  if (name === 'NewerSchemaError') return new StoreOpenError('newer-schema', message, error)
+  if (/malformed|not a database/.test(message)) return new StoreOpenError('damaged', `${folder}/queue.db is damaged (${message}): restore a backup`, error)
+  return new StoreOpenError('not-writable', `the queue in ${folder} cannot be opened: ${message}`, error)
+}
+
+function stateOf({ condition, reason }: GroupCommit): Pick<StoreHealth, 'state' | 'reason'> {
+  return { state: condition === 'opening' ? 'suspect' : condition, reason }
+}
+
+function sizesOf(paths: StorePaths, folder: string): Omit<StoreHealth, 'state' | 'reason'> {
+  const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  return { databaseOctets: sizeOf(paths.database), walOctets: sizeOf(paths.log), freeOctets: freeOctets(folder) }
 }

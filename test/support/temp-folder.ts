@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 
-export function tempFolder(): string {
+export function makeTempFolder(): string {
   const path = mkdtempSync(join(tmpdir(), 'postern-test-'))
   onTestFinished(() => rmSync(path, { recursive: true, force: true }))
   return path

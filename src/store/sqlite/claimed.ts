@@ -1,0 +1,38 @@
+/**
+ * The answer to a claim, made into leased recipients: the inverse of `writer/load-claimed.ts`.
+ */
+import type { EpochMs, LeaseToken } from '../../core/brand.ts'
+import type { AcceptedMessage, LeasedRecipient } from '../../ports/queue-store.ts'
+import type { ContentCache } from '../content-cache.ts'
+import { parseMessage, type RecipientFields } from '../rows.ts'
+
+export interface Claimed {
+  readonly token: LeaseToken
+  readonly leaseUntil: EpochMs
+}
+
+export function decodeClaimed(result: unknown, { token, leaseUntil }: Claimed, cache: ContentCache): readonly LeasedRecipient[] {
+  if (!Array.isArray(result)) return []
+  let at = 0
+  const next = <Type>(): Type => result[at++] as Type
+  const count = next<number>()
+  const messages: AcceptedMessage[] = []
+  for (let i = 0; i < count; i++) {
+    const fields = { id: next<number>(), acceptedAt: next<number>(), size: next<number>(), meta: next<string>(), prefix: next<Uint8Array>() }
+    const content = next<Uint8Array | null>()
+    const total = next<number>()
+    const recipients: RecipientFields[] = []
+    for (let n = 0; n < total; n++) recipients.push({ sender: next<string>(), address: next<string>(), dsn: next<string | null>() })
+    const message = parseMessage(fields, recipients)
+    if (content !== null) cache.put(message.bodyRef, content)
+    messages.push(message)
+  }
+  const leased: LeasedRecipient[] = []
+  while (at < result.length) {
+    const message = messages[next<number>()]
+    const recipient = message?.envelope.recipients[next<number>()]
+    if (message === undefined || recipient === undefined) throw new RangeError('a lease without its message')
+    leased.push({ message, recipient, token, leaseUntil, attempts: next<number>(), dueAt: next<EpochMs>(), delayNoticeSent: next<number>() === 1 })
+  }
+  return leased
+}

@@ -1,0 +1,242 @@
+/**
+ * Gathers ops while a batch is in flight and posts them as the next one: group commit.
+ *
+ * Self-clocking: the slower the disk, the larger the batches. Keeps the store's condition:
+ * `full` refuses new mail and lets the rest through; `suspect` refuses everything until a new
+ * writer has proved the disk. `recovery.ts` decides when to try that.
+ */
+import type { Journal } from '../../ports/journal.ts'
+import { StoreFault } from '../../ports/store-fault.ts'
+import type { FaultPlan } from './faults.ts'
+import { startThread, type Thread } from './thread.ts'
+import { type BatchAnswer, BatchWriter, type OpFault, type OpName, type WriterAnswer, type WriterRequest } from './wire.ts'
+
+export interface Op<Result> {
+  readonly name: OpName
+  /** Of the bytes it puts. */
+  readonly octets: number
+  encode(to: BatchWriter): void
+  /** `undefined` or null where the op answered nothing. */
+  decode(result: unknown): Result
+}
+export type Condition = 'opening' | 'sound' | 'full' | 'suspect' | 'closed'
+
+/** Enough that the cost of a commit is shared, few enough that nobody waits long for the others. */
+const OPS_PER_BATCH = 100
+const AREA_OCTETS = 2 * 1024 * 1024
+/** One batch is being committed while the next is gathered; a second in flight measured no better. */
+const IN_FLIGHT_MAX = 1
+/** More than this and the disk is hopelessly behind: callers are told to come back. */
+const WAITING_OPS_MAX = 20_000
+
+interface WaitingOp {
+  readonly name: OpName
+  readonly octets: number
+  readonly encode: (to: BatchWriter) => void
+  readonly done: (result: unknown) => void
+  readonly fail: (fault: Error) => void
+}
+export interface GroupCommitOptions {
+  readonly path: string
+  readonly reservePath: string
+  readonly faults: FaultPlan
+  readonly journal: Journal
+  /** The condition changed, or the log has grown: for `recovery.ts` and `checkpoints.ts`. */
+  readonly onChange: (change: { readonly condition: Condition; readonly reason: string | null }) => void
+  readonly onLogSize: (pages: number) => void
+}
+
+export class GroupCommit {
+  readonly #options: GroupCommitOptions
+  readonly #areas: readonly SharedArrayBuffer[]
+  readonly #freeAreas: number[]
+  #thread: Thread<WriterRequest, WriterAnswer> | null = null
+  #waiting: WaitingOp[] = []
+  readonly #inFlight = new Map<number, readonly WaitingOp[]>()
+  #condition: Condition = 'opening'
+  #reason: string | null = null
+  #scheduled = false
+  /** Answers to requests that are no batch, in order. */
+  readonly #asked: { readonly done: (answer: WriterAnswer) => void; readonly fail: (fault: Error) => void }[] = []
+
+  constructor(options: GroupCommitOptions) {
+    this.#options = options
+    this.#areas = Array.from({ length: IN_FLIGHT_MAX }, () => new SharedArrayBuffer(AREA_OCTETS))
+    this.#freeAreas = this.#areas.map((_, index) => index)
+  }
+
+  get condition(): Condition {
+    return this.#condition
+  }
+  get reason(): string | null {
+    return this.#reason
+  }
+
+  /** Starts a writer and waits until it has proved the disk. Rejects with what it said. */
+  async open(): Promise<{ readonly migrations: number }> {
+    await this.#thread?.end()
+    const thread = startThread<WriterRequest, WriterAnswer>('worker')
+    this.#thread = thread
+    thread.onAnswer((answer) => this.#take(answer))
+    thread.onDeath((reason) => this.#suspect(`the writer died: ${reason}`))
+    const { path, reservePath, faults } = this.#options
+    const answer = await this.#ask({ kind: 'open', path, reservePath, areas: this.#areas, faults })
+    if (answer.kind !== 'opened') throw new Error(`unexpected answer ${answer.kind}`)
+    this.#change(answer.room ? 'sound' : 'full', answer.room ? null : 'no space for new mail')
+    return { migrations: answer.migrations }
+  }
+
+  submit<Result>(op: Op<Result>): Promise<Result> {
+    const refusal = this.#refusal(op.name)
+    if (refusal !== null) return Promise.reject(refusal)
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({
+        name: op.name,
+        octets: op.octets,
+        encode: (to) => op.encode(to),
+        done: (result) => resolve(op.decode(result)),
+        fail: reject,
+      })
+      this.#schedule()
+    })
+  }
+
+  /** Pages of the log that are not yet in the database. */
+  async checkpoint(): Promise<number> {
+    const answer = await this.#ask({ kind: 'checkpoint' })
+    return answer.kind === 'checkpointed' ? answer.walPages : 0
+  }
+
+  /** Tries to make room for new mail again; true: there is. */
+  async refill(): Promise<boolean> {
+    const answer = await this.#ask({ kind: 'refill' })
+    const room = answer.kind === 'refilled' && answer.room
+    if (room && this.#condition === 'full') this.#change('sound', null)
+    return room
+  }
+
+  /** Commits what waits, then closes. */
+  async close(): Promise<void> {
+    if (this.#condition === 'closed') return
+    const usable = this.#condition === 'sound' || this.#condition === 'full'
+    this.#change('closed', null)
+    if (usable) {
+      while (this.#waiting.length > 0 || this.#inFlight.size > 0) await this.#quiet()
+      await this.#ask({ kind: 'close' }).catch((error: Error) => this.#options.journal.note('store', 'warn', `closing: ${error.message}`))
+    }
+    await this.#thread?.end()
+    this.#thread = null
+  }
+
+  /** Resolves when the batch in flight now has been answered. */
+  #quiet(): Promise<void> {
+    return new Promise((resolve) => {
+      const last = [...this.#inFlight.values()].at(-1)
+      if (last === undefined) setImmediate(resolve)
+      else this.#afterBatch.push(resolve)
+    })
+  }
+  readonly #afterBatch: (() => void)[] = []
+
+  #refusal(name: OpName): Error | null {
+    if (this.#condition === 'closed') return new StoreFault('closed', 'the store is closed')
+    if (this.#condition === 'suspect' || this.#condition === 'opening') return new StoreFault('io', `the store is being reopened: ${this.#reason}`)
+    if (this.#condition === 'full' && (name === 'enqueue' || name === 'chunk')) return new StoreFault('full', 'no space for new mail')
+    return this.#waiting.length >= WAITING_OPS_MAX ? new StoreFault('busy', 'too much is waiting for the disk') : null
+  }
+
+  /** At the end of this turn of the event loop, so that all sessions that are ready share the commit. */
+  #schedule(): void {
+    if (this.#scheduled || this.#freeAreas.length === 0) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    if (this.#thread === null) return
+    while (this.#waiting.length > 0 && this.#freeAreas.length > 0) this.#post(this.#thread)
+  }
+
+  #post(thread: Thread<WriterRequest, WriterAnswer>): void {
+    let octets = 0
+    let count = 0
+    while (count < this.#waiting.length && count < OPS_PER_BATCH) {
+      const next = octets + (this.#waiting[count]?.octets ?? 0)
+      if (next > AREA_OCTETS && count > 0) break
+      octets = next
+      count += 1
+    }
+    const ops = this.#waiting.splice(0, count)
+    const index = this.#freeAreas.pop() as number
+    const oversize = octets > AREA_OCTETS ? new SharedArrayBuffer(octets) : null
+    const writer = new BatchWriter(new Uint8Array(oversize ?? (this.#areas[index] as SharedArrayBuffer)))
+    for (const op of ops) {
+      writer.begin(op.name)
+      op.encode(writer)
+    }
+    this.#inFlight.set(index, ops)
+    thread.post({ kind: 'batch', area: index, oversize, values: writer.values, starts: writer.starts, full: this.#condition === 'full' })
+  }
+
+  #take(answer: WriterAnswer): void {
+    if (answer.kind === 'batch') this.#takeBatch(answer)
+    else if (answer.kind !== 'fault') this.#asked.shift()?.done(answer)
+    else {
+      const error = Object.assign(answer.fault === null ? new Error(answer.text) : new StoreFault(answer.fault, answer.text), { name: answer.name })
+      this.#asked.shift()?.fail(error)
+    }
+  }
+
+  #takeBatch({ area, results, faults, suspect, walPages }: BatchAnswer): void {
+    const ops = this.#inFlight.get(area) ?? []
+    this.#inFlight.delete(area)
+    this.#freeAreas.push(area)
+    const failed = faults === null ? null : new Map(faults.map((fault) => [fault.index, fault]))
+    if (suspect !== null) this.#suspect(suspect)
+    else if (faults?.some((fault) => fault.kind === 'full') === true && this.#condition === 'sound') this.#change('full', 'no space left')
+    for (let index = 0; index < ops.length; index++) {
+      const op = ops[index] as WaitingOp
+      const fault = failed?.get(index)
+      if (fault === undefined) op.done(results?.[index])
+      else op.fail(errorOf(fault))
+    }
+    for (const resolve of this.#afterBatch.splice(0)) resolve()
+    if (walPages !== null) this.#options.onLogSize(walPages)
+    if (this.#waiting.length > 0) this.#schedule()
+  }
+
+  #ask(request: WriterRequest): Promise<WriterAnswer> {
+    return new Promise((done, fail) => {
+      if (this.#thread === null) return fail(new StoreFault('closed', 'the store is closed'))
+      this.#asked.push({ done, fail })
+      this.#thread.post(request)
+    })
+  }
+
+  /** Nothing that is under way counts: the writer is not to be believed any more. */
+  #suspect(reason: string): void {
+    const fault = new StoreFault('io', reason)
+    const lost = [...this.#inFlight.values(), this.#waiting].flat()
+    this.#inFlight.clear()
+    this.#waiting = []
+    this.#freeAreas.splice(0, this.#freeAreas.length, ...this.#areas.keys())
+    if (this.#condition !== 'closed') this.#change('suspect', reason)
+    for (const op of lost) op.fail(fault)
+    for (const { fail } of this.#asked.splice(0)) fail(fault)
+    for (const resolve of this.#afterBatch.splice(0)) resolve()
+  }
+
+  #change(condition: Condition, reason: string | null): void {
+    const changed = condition !== this.#condition
+    this.#condition = condition
+    this.#reason = reason
+    if (changed) this.#options.onChange({ condition, reason })
+  }
+}
+
+function errorOf({ kind, text }: OpFault): Error {
+  return kind === 'own' ? new Error(text) : new StoreFault(kind, text)
+}

@@ -1,0 +1,45 @@
+/**
+ * One instance per data folder, by an exclusive lock that the kernel takes back when its holder dies.
+ *
+ * Held on a small SQLite file of its own, so that backups and readers of the queue are not shut out.
+ */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { StoreOpenError } from '../store-open-error.ts'
+import { faultKind } from './database.ts'
+
+export interface InstanceLock {
+  release(): void
+}
+
+/** Throws `StoreOpenError` that names the holder's process id. */
+export function takeInstanceLock(folder: string): InstanceLock {
+  const pidPath = join(folder, 'queue.pid')
+  const db = new DatabaseSync(join(folder, 'queue.lock'), { timeout: 0 })
+  try {
+    // Nothing is written: the lock itself is all that is wanted of this file.
+    db.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE')
+  } catch (error) {
+    db.close()
+    if (faultKind(error) !== 'busy') throw error
+    throw new StoreOpenError('locked', `${folder} is in use by ${holder(pidPath)}: stop it first, or give this instance a folder of its own`)
+  }
+  writeFileSync(pidPath, `${process.pid}\n`, { mode: 0o600 })
+  return {
+    release() {
+      rmSync(pidPath, { force: true })
+      db.close()
+    },
+  }
+}
+
+function holder(pidPath: string): string {
+  try {
+    const pid = Number(readFileSync(pidPath, 'utf8').trim())
+    return Number.isSafeInteger(pid) && pid > 0 ? `process ${pid}` : 'another process'
+  } catch {
+    // It has the lock already and has not yet written its id.
+    return 'another process that is just starting'
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * What the main thread asks a reader thread, and what it answers.
+ */
+import type { QueueId } from '../../core/brand.ts'
+import type { HistoryEvent } from '../../core/event.ts'
+import type { HistoryPage, QueueCounts, QueueFilter, QueuePage, QueueRow } from '../../ports/queue-admin.ts'
+import type { StoreFaultKind } from '../../ports/store-fault.ts'
+import type { MessageFields, RecipientFields } from '../rows.ts'
+
+export interface FoundContent {
+  readonly size: number
+  /** Null: in that many chunks. */
+  readonly whole: Uint8Array | null
+  readonly chunks: number
+}
+export interface FoundStory {
+  readonly message: MessageFields
+  readonly recipients: readonly RecipientFields[]
+  readonly rows: readonly QueueRow[]
+  readonly history: readonly HistoryEvent[]
+  readonly contentStored: boolean
+}
+interface Page {
+  readonly limit: number
+  readonly after: string | null
+}
+/** Arguments and answer of each call. */
+export interface ReaderCalls {
+  readonly open: { readonly ask: { readonly id: number }; readonly answer: FoundContent }
+  readonly 'open-with-prefix': { readonly ask: { readonly id: number }; readonly answer: (FoundContent & { readonly prefix: Uint8Array }) | null }
+  /** `stream` tells one reading of the same content from another: each is hashed on its own. */
+  readonly chunk: { readonly ask: { readonly id: number; readonly n: number; readonly stream: number }; readonly answer: Uint8Array }
+  readonly forget: { readonly ask: { readonly stream: number }; readonly answer: null }
+  readonly counts: { readonly ask: object; readonly answer: QueueCounts }
+  readonly list: { readonly ask: { readonly filter: QueueFilter; readonly page: Page }; readonly answer: QueuePage }
+  readonly count: { readonly ask: { readonly filter: QueueFilter }; readonly answer: number }
+  /** Ids and indexes of a page of recipients, flat. */
+  readonly match: {
+    readonly ask: { readonly filter: QueueFilter; readonly page: Page }
+    readonly answer: { readonly ids: readonly number[]; readonly next: string | null }
+  }
+  readonly story: { readonly ask: { readonly id: number }; readonly answer: FoundStory | null }
+  readonly find: { readonly ask: { readonly address: string; readonly limit: number }; readonly answer: readonly QueueId[] }
+  readonly history: { readonly ask: { readonly after: string | null; readonly limit: number }; readonly answer: HistoryPage }
+  /** Moves what it can from the log into the database. */
+  readonly checkpoint: { readonly ask: object; readonly answer: null }
+  readonly backup: { readonly ask: { readonly target: string }; readonly answer: { readonly messages: number } }
+}
+export type CallName = keyof ReaderCalls
+export type ReaderCall<Name extends CallName = CallName> = { [N in Name]: { readonly call: N } & ReaderCalls[N]['ask'] }[Name]
+
+export type ReaderRequest = { readonly kind: 'open'; readonly path: string } | { readonly kind: 'call'; readonly serial: number; readonly call: ReaderCall }
+export type ReaderAnswer =
+  | { readonly serial: number; readonly value: unknown; readonly fault: null }
+  | { readonly serial: number; readonly value: null; readonly fault: { readonly kind: StoreFaultKind | null; readonly text: string } }

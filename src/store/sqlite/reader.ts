@@ -1,0 +1,62 @@
+/**
+ * A reader thread: answers one call after the other beside the writer, and changes nothing.
+ *
+ * Started up to three times: for content and checkpoints, for operators' looks, for a backup.
+ */
+import { parentPort } from 'node:worker_threads'
+import { StoreFault } from '../../ports/store-fault.ts'
+import { type Database, faultKind, openReader } from './database.ts'
+import { createFaults, NO_FAULTS } from './faults.ts'
+import { backUp } from './reader/backup.ts'
+import { createContentCalls } from './reader/content.ts'
+import { createListCalls } from './reader/list.ts'
+import { createStoryCalls } from './reader/story.ts'
+import type { CallName, ReaderAnswer, ReaderCalls, ReaderRequest } from './reader-wire.ts'
+
+export type Calls<Names extends CallName> = { readonly [Name in Names]: (ask: ReaderCalls[Name]['ask']) => ReaderCalls[Name]['answer'] }
+
+function createCalls(path: string, db: Database): Calls<CallName> {
+  const checkpoint = db.prepare('PRAGMA wal_checkpoint(PASSIVE)')
+  return {
+    ...createContentCalls(db),
+    ...createListCalls(db),
+    ...createStoryCalls(db),
+    checkpoint() {
+      checkpoint.get()
+      return null
+    },
+    backup: ({ target }) => backUp(path, target),
+  }
+}
+
+function attach(port: NonNullable<typeof parentPort>): void {
+  let calls: Calls<CallName> | null = null
+  let notOpened: unknown = new Error('not opened')
+  const answer = (request: Extract<ReaderRequest, { readonly kind: 'call' }>): unknown => {
+    if (calls === null) throw notOpened
+    const call = calls[request.call.call] as (ask: object) => unknown
+    return call(request.call)
+  }
+  port.on('message', (request: ReaderRequest) => {
+    if (request.kind === 'open') {
+      try {
+        calls = createCalls(request.path, openReader(request.path, createFaults(NO_FAULTS)))
+      } catch (error) {
+        notOpened = error
+      }
+      return
+    }
+    port.postMessage(carryOut(request.serial, () => answer(request)))
+  })
+}
+
+function carryOut(serial: number, call: () => unknown): ReaderAnswer {
+  try {
+    return { serial, value: call(), fault: null }
+  } catch (error) {
+    const kind = error instanceof StoreFault ? error.kind : faultKind(error)
+    return { serial, value: null, fault: { kind, text: error instanceof Error ? error.message : String(error) } }
+  }
+}
+
+if (parentPort !== null) attach(parentPort)

@@ -1,0 +1,37 @@
+/**
+ * Starts a thread of the store from its source file, as TypeScript or as compiled JavaScript.
+ */
+import { Worker } from 'node:worker_threads'
+
+export interface Thread<Request, Answer> {
+  post(request: Request): void
+  /** Ends it at once; waits until its files are closed. */
+  end(): Promise<void>
+  readonly onAnswer: (listener: (answer: Answer) => void) => void
+  /** Once, if it ended without being asked to. */
+  readonly onDeath: (listener: (reason: string) => void) => void
+}
+
+/** `name` is a file beside this one, without its extension. */
+export function startThread<Request, Answer>(name: string): Thread<Request, Answer> {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  const worker = new Worker(new URL(`./${name}.${extension}`, import.meta.url), { name: `postern-${name}`, resourceLimits: { maxYoungGenerationSizeMb: 16 } })
+  let dead: (reason: string) => void = () => undefined
+  let ending = false
+  worker.on('error', (error) => dead(error instanceof Error ? error.message : String(error)))
+  worker.on('exit', (code) => {
+    if (!ending) dead(`the thread ended with code ${code}`)
+  })
+  return {
+    post: (request) => worker.postMessage(request),
+    async end() {
+      ending = true
+      dead = () => undefined
+      await worker.terminate()
+    },
+    onAnswer: (listener) => void worker.on('message', listener),
+    onDeath(listener) {
+      dead = listener
+    },
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * What the ops of the writer share: the connection, the history, content under way.
+ */
+import type { Hash } from 'node:crypto'
+import type { EventKind } from '../../../core/event.ts'
+import { LAST_OPEN_STATE } from '../../rows.ts'
+import type { Database } from '../database.ts'
+import type { ValueReader } from '../wire.ts'
+
+/** Carries out one op inside the transaction of its batch; what it returns is the op's result. */
+export type OpRunner = (op: ValueReader) => unknown
+
+/** Content that is being written: known to this thread only, so that a restart leaves an orphan. */
+export interface ContentStream {
+  readonly hash: Hash
+  octets: number
+  chunks: number
+}
+export interface HistoryEntry {
+  readonly messageId: number
+  readonly recipient: number | null
+  readonly at: number
+  readonly kind: EventKind | string
+  /** JSON text. */
+  readonly detail: string
+}
+export interface WriterContext {
+  readonly db: Database
+  readonly streams: Map<number, ContentStream>
+  /** Runs when the batch is durable, not if it is rolled back. */
+  readonly afterCommit: (() => void)[]
+  record(entry: HistoryEntry): void
+  /** The highest serial that a history line was given. */
+  lastSerial(): number
+  /** Notes that a recipient came to its end: the message is finished with its last one. */
+  finish(ended: { readonly messageId: number; readonly total: number; readonly at: number; readonly captured: boolean }): void
+}
+
+const INSERT_HISTORY = 'INSERT INTO history (serial, message_id, recipient, at, kind, detail) VALUES (?, ?, ?, ?, ?, ?)'
+const LAST_SERIAL =
+  "SELECT max(coalesce((SELECT max(serial) FROM history), 0), coalesce((SELECT value FROM settings WHERE name = 'history_serial'), 0)) AS serial"
+const INSERT_FINISHED = 'INSERT OR IGNORE INTO finished (class, at, message_id) VALUES (?, ?, ?)'
+const ANY_OPEN = `SELECT EXISTS (SELECT 1 FROM recipients WHERE message_id = ? AND state <= ${LAST_OPEN_STATE}) AS open`
+const ANY_CAPTURED = 'SELECT EXISTS (SELECT 1 FROM recipients WHERE message_id = ? AND captured = 1) AS captured'
+
+export function createContext(db: Database): WriterContext {
+  const insertHistory = db.prepare(INSERT_HISTORY)
+  const insertFinished = db.prepare(INSERT_FINISHED)
+  const anyOpen = db.prepare(ANY_OPEN)
+  const anyCaptured = db.prepare(ANY_CAPTURED)
+  let serial = Number(db.prepare(LAST_SERIAL).get()?.serial ?? 0)
+  return {
+    db,
+    streams: new Map(),
+    afterCommit: [],
+    record({ messageId, recipient, at, kind, detail }) {
+      serial += 1
+      insertHistory.run(serial, messageId, recipient, at, kind, detail)
+    },
+    lastSerial: () => serial,
+    finish({ messageId, total, at, captured }) {
+      if (total > 1 && anyOpen.get(messageId)?.open === 1) return
+      const kept = captured || (total > 1 && anyCaptured.get(messageId)?.captured === 1)
+      insertFinished.run(kept ? 1 : 0, at, messageId)
+    },
+  }
+}

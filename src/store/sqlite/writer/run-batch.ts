@@ -1,0 +1,151 @@
+/**
+ * One batch, one transaction; and what becomes of it when something fails.
+ *
+ * An op at fault itself is undone alone and the others are kept. A full disk refuses what brings
+ * new mail and lets the rest through, at the cost of the reserve file if need be. Any other fault
+ * of the disk makes the whole store suspect: nothing of the batch counts, and nothing is tried again.
+ */
+import { type Database, faultKind } from '../database.ts'
+import type { Faults } from '../faults.ts'
+import { type BatchAnswer, type BatchRequest, type OpFault, type OpName, ValueReader } from '../wire.ts'
+import type { OpRunner, WriterContext } from './context.ts'
+import type { Reserve } from './reserve.ts'
+
+export interface BatchRunner {
+  run(request: BatchRequest, area: Uint8Array): BatchAnswer
+}
+export interface BatchParts {
+  readonly context: WriterContext
+  readonly runners: Readonly<Record<OpName, OpRunner>>
+  readonly faults: Faults
+  readonly reserve: Reserve
+}
+
+/** Ops that bring new mail. Settlements may add a notice, but ending one recipient matters more. */
+const GROWING: ReadonlySet<string> = new Set<OpName>(['enqueue', 'chunk'])
+/** Batches between two looks at the size of the log. */
+const LOOK_EVERY = 16
+
+interface Attempt {
+  readonly refuseGrowth: boolean
+  /** Each op in a savepoint of its own. */
+  readonly apart: boolean
+}
+interface Carried {
+  readonly results: unknown[]
+  readonly faults: OpFault[]
+}
+
+export function createBatchRunner(parts: BatchParts): BatchRunner {
+  const { context, faults, reserve } = parts
+  const transaction = prepareTransaction(context.db)
+  const lookAtLog = createLook(context.db)
+
+  const carryOut = (request: BatchRequest, area: Uint8Array, attempt: Attempt): Carried => {
+    const { values, starts } = request
+    const op = new ValueReader(values, area)
+    const carried: Carried = { results: [], faults: [] }
+    transaction.begin()
+    for (let index = 0; index < starts.length; index++) {
+      const start = starts[index] as number
+      const name = values[start] as OpName
+      op.seek(start + 1)
+      if (attempt.refuseGrowth && GROWING.has(name)) {
+        carried.results.push(null)
+        carried.faults.push({ index, kind: 'full', text: 'no space for new mail' })
+      } else if (attempt.apart) carried.results.push(runApart({ index, op, runner: parts.runners[name] }, context, carried.faults))
+      else carried.results.push(parts.runners[name](op))
+    }
+    if (faults.crashes) crashPoints(faults, request, 'before-commit')
+    transaction.commit()
+    if (faults.crashes) crashPoints(faults, request, 'after-commit')
+    return carried
+  }
+
+  return {
+    run(request, area) {
+      let attempt: Attempt = { refuseGrowth: request.full, apart: false }
+      for (;;) {
+        context.afterCommit.length = 0
+        try {
+          const carried = carryOut(request, area, attempt)
+          for (const effect of context.afterCommit) effect()
+          return answer(request, carried, lookAtLog())
+        } catch (error) {
+          transaction.rollback()
+          const kind = faultKind(error)
+          if (kind === null && !attempt.apart) attempt = { ...attempt, apart: true }
+          else if (kind === 'full' && !attempt.refuseGrowth) attempt = { ...attempt, refuseGrowth: true }
+          else if (kind === 'full' && reserve.spend()) continue
+          else return refuseAll(request, error)
+        }
+      }
+    },
+  }
+}
+
+function runApart(
+  step: { readonly index: number; readonly op: ValueReader; readonly runner: OpRunner },
+  { db, afterCommit }: WriterContext,
+  faults: OpFault[],
+): unknown {
+  const effects = afterCommit.length
+  db.exec('SAVEPOINT op')
+  try {
+    const result = step.runner(step.op)
+    db.exec('RELEASE op')
+    return result
+  } catch (error) {
+    if (faultKind(error) !== null) throw error
+    db.exec('ROLLBACK TO op')
+    db.exec('RELEASE op')
+    afterCommit.length = effects
+    faults.push({ index: step.index, kind: 'own', text: textOf(error) })
+    return null
+  }
+}
+
+function refuseAll(request: BatchRequest, error: unknown): BatchAnswer {
+  const kind = faultKind(error) ?? 'own'
+  const faults = request.starts.map((_, index): OpFault => ({ index, kind, text: textOf(error) }))
+  return { kind: 'batch', area: request.area, results: null, faults, suspect: kind === 'io' ? textOf(error) : null, walPages: null }
+}
+
+function answer(request: BatchRequest, { results, faults }: Carried, walPages: number | null): BatchAnswer {
+  const silent = results.every((result) => result === undefined || result === null)
+  return { kind: 'batch', area: request.area, results: silent ? null : results, faults: faults.length === 0 ? null : faults, suspect: null, walPages }
+}
+
+function prepareTransaction(db: Database): { begin(): void; commit(): void; rollback(): void } {
+  const begin = db.prepare('BEGIN IMMEDIATE')
+  const commit = db.prepare('COMMIT')
+  return {
+    begin: () => void begin.run(),
+    commit: () => void commit.run(),
+    rollback() {
+      try {
+        db.exec('ROLLBACK')
+      } catch {
+        // SQLite has rolled back by itself, as it does after a full disk or an I/O error.
+      }
+    },
+  }
+}
+
+function createLook(db: Database): () => number | null {
+  const look = db.prepare('PRAGMA wal_checkpoint(NOOP)')
+  let batches = 0
+  return () => {
+    batches += 1
+    if (batches % LOOK_EVERY !== 0) return null
+    return Number(look.get()?.log ?? 0)
+  }
+}
+
+function crashPoints(faults: Faults, { values, starts }: BatchRequest, when: 'before-commit' | 'after-commit'): void {
+  for (const start of starts) faults.crashPoint(`${values[start]}.${when}`)
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
