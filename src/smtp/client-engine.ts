@@ -1,120 +1,298 @@
 /**
- * The client's side of SMTP without I/O: two cursors on one plan, what was sent and what was answered.
+ * The client's side of SMTP without I/O: bytes in, calls and bytes out, all synchronous.
  *
  * With PIPELINING (RFC 2920) MAIL, RCPTs and DATA leave in one write, and the next transaction's
  * envelope leaves in the same write as the final dot before it. Without, one command at a time.
  * Replies are matched by order only; a reply that nobody asked for ends the session. What a reply
  * means for a recipient is `core/classify.ts`; timers, TLS and the socket are the transport's.
  */
-import type { SmtpReply } from '../core/reply.ts'
-import type { Capabilities } from './capabilities.ts'
-import type { ClientPhase } from './client-machine.ts'
-import type { MailParameters, RcptParameters } from './command-format.ts'
+import { formatReply, type SmtpReply } from '../core/reply.ts'
+import { type Capabilities, NO_CAPABILITIES, parseCapabilities } from './capabilities.ts'
+import type { ClientEvents, ClientFaultKind, Transaction, TransactionPlan } from './client-events.ts'
+import { type ClientPhase, isAnswer, nextSessionState, OUTSTANDING, PHASES, type SessionState } from './client-machine.ts'
+import { ClientPipeline, type PipelineSession, TRANSACTIONS_MAX } from './client-pipeline.ts'
+import { isAccepted } from './client-transaction.ts'
+import { formatWords } from './command-format.ts'
+import { REPLY_FAULT_TEXTS, ReplyReader } from './reply-codec.ts'
 import type { SaslExchange } from './sasl.ts'
 
-export interface TransactionPlan {
-  /** Parameters the peer did not offer are left out; needing SMTPUTF8 where it is not offered throws. */
-  readonly mail: MailParameters
-  readonly recipients: readonly [RcptParameters, ...RcptParameters[]]
-  /** The peer awaits content and took at least one recipient: call `writeContent`, at last `endContent`, now or later. */
-  readonly onSendContent: (transaction: Transaction) => void
-  /** Once: see `Transaction.end`. Nothing of this transaction is outstanding any more. */
-  readonly onEnd: (transaction: Transaction) => void
-}
-
-/** completed: the final dot was answered; refused: MAIL, all RCPT or DATA was, no content was sent; broken: `fault` says why. */
-export type TransactionEnd = 'completed' | 'refused' | 'broken'
-
-/** What of one transaction was sent and what was answered. The engine writes it, others read. */
-export interface Transaction {
-  readonly plan: TransactionPlan
-  /** How far we got. `content`: 354 came and content is under way; `final-dot`: it was handed to the connection. */
-  readonly sent: 'nothing' | 'envelope' | 'content' | 'final-dot'
-  readonly mailReply: SmtpReply | null
-  /** One place a recipient, in the plan's order. */
-  readonly rcptReplies: readonly (SmtpReply | null)[]
-  /** At least one recipient got a 2yz. */
-  readonly anyAccepted: boolean
-  readonly dataReply: SmtpReply | null
-  readonly finalReply: SmtpReply | null
-  /** All recipients were refused but 354 came: only a lone dot was sent, nothing can have been delivered. */
-  readonly loneDot: boolean
-  readonly end: TransactionEnd | null
-  readonly fault: ClientFault | null
-}
-
-/**
- * Why the session cannot go on. closing: 421; desynchronised: a reply nobody asked for, or one that
- * cannot answer its command (C03, O08); malformed: no SMTP reply, too long, too many lines, differing
- * codes; early-reply: 4yz or 5yz while content was being sent; content: NUL in what we were to send;
- * lost: the transport said so; refused: greeting, EHLO or RSET was refused.
- */
-export type ClientFaultKind = 'closing' | 'desynchronised' | 'malformed' | 'early-reply' | 'content' | 'lost' | 'refused'
-export interface ClientFault {
-  readonly kind: ClientFaultKind
-  /** The oldest step that was unanswered then; null: nothing was outstanding. */
-  readonly phase: ClientPhase | null
-  /** One line, ours, for people. */
-  readonly reason: string
-  readonly reply: SmtpReply | null
-}
-
-/** All calls come from inside a method of the engine. */
-export interface ClientEvents {
-  /** The bytes are the receiver's. Several calls may be grouped by the caller (`Connection.batch`). */
-  write(bytes: Uint8Array): void
-  /** Greeting and EHLO (or HELO) are done; comes again after `tlsStarted`. */
-  onReady(capabilities: Capabilities): void
-  /** 220 to STARTTLS: do the handshake, then call `tlsStarted`. */
-  onTlsGo(): void
-  onAuthenticated(): void
-  /** A step of set-up was refused. greeting, ehlo: `onFault` follows; starttls, auth: the session can go on. */
-  onRefused(phase: 'greeting' | 'ehlo' | 'starttls' | 'auth', reply: SmtpReply): void
-  /** Once; every open transaction got its `onEnd` before. Close the connection. */
-  onFault(fault: ClientFault): void
-  /** QUIT was answered, whatever the answer. */
-  onQuit(): void
-  /** Dialogue for people, secrets removed; null: nobody looks. */
-  tap(): ((direction: '>' | '<', text: string) => void) | null
-}
+export type { ClientEvents, ClientFault, ClientFaultKind, Transaction, TransactionEnd, TransactionPlan } from './client-events.ts'
+export type { ClientPhase } from './client-machine.ts'
 
 export interface ClientEngineOptions {
   readonly heloName: string
   readonly events: ClientEvents
 }
 
-export declare class ClientEngine {
-  constructor(options: ClientEngineOptions)
-  receive(bytes: Uint8Array): void
+/** No mechanism of ours needs more. */
+const AUTH_CHALLENGES_MAX = 4
+/** RFC 5321 §4.5.3.1.4: a longer AUTH goes without its initial response. */
+const COMMAND_OCTETS_MAX = 512
+const BASE64_LINE = /^[A-Za-z0-9+/=]*$/
+
+export class ClientEngine {
+  readonly #heloName: string
+  readonly #events: ClientEvents
+  readonly #reader = new ReplyReader()
+  readonly #pipeline: ClientPipeline
+  #state: SessionState = 'greeting'
+  #capabilities: Capabilities | null = null
+  #greeting: SmtpReply | null = null
+  #authenticated = false
+  #exchange: SaslExchange | null = null
+  #challenges = 0
+  #phaseSerial = 0
+
+  constructor(options: ClientEngineOptions) {
+    this.#heloName = options.heloName
+    this.#events = options.events
+    this.#pipeline = new ClientPipeline(this.#asPipelineSession())
+  }
+
+  /** Any number of octets, cut anywhere. */
+  receive(bytes: Uint8Array): void {
+    if (this.#isOver) return
+    if (this.#state === 'handshake') this.#fail('desynchronised', 'plain bytes behind the reply to STARTTLS', null, 'starttls')
+    this.#reader.feed(bytes)
+    while (!this.#isOver) {
+      const event = this.#reader.next()
+      if (event.kind === 'partial') return
+      if (event.kind === 'fault') this.#fail('malformed', REPLY_FAULT_TEXTS[event.fault], null, this.phase)
+      else this.#takeReply(event.reply)
+    }
+  }
+
   /** Only when `idle` and STARTTLS is among the capabilities. */
-  startTls(): void
+  startTls(): void {
+    this.#requireIdle('startTls')
+    this.#state = nextSessionState(this.#state, 'startTls')
+    this.#send('STARTTLS\r\n')
+  }
+
   /** EHLO is sent again; capabilities from before are forgotten (RFC 3207 §4.2). */
-  tlsStarted(): void
+  tlsStarted(): void {
+    if (this.#isOver) return
+    this.#state = nextSessionState(this.#state, 'tlsStarted')
+    this.#capabilities = null
+    this.#authenticated = false
+    this.#send(formatWords('EHLO', this.#heloName))
+  }
+
+  /** Only when `idle`. Throws CommandFault if the exchange says what cannot be sent. */
+  authenticate(exchange: SaslExchange): void {
+    this.#requireIdle('authenticate')
+    const initial = exchange.initial === '' ? '=' : exchange.initial
+    const bare = formatWords('AUTH', exchange.mechanism)
+    const whole = initial === null ? bare : formatWords('AUTH', exchange.mechanism, initial)
+    this.#state = nextSessionState(this.#state, 'authenticate')
+    this.#exchange = exchange
+    this.#challenges = 0
+    this.#send(whole.length > COMMAND_OCTETS_MAX ? bare : whole, bare.trimEnd())
+  }
+
+  /**
+   * Begins at once if the session is free, else waits for the final dot before it: see `room`. Throws
+   * CommandFault, before anything is sent, if an address or parameter cannot be said to this peer.
+   */
+  submit(plan: TransactionPlan): Transaction {
+    if (this.room < 1) throw new Error('no room for another transaction')
+    return this.#pipeline.submit(plan)
+  }
+
+  /** Content octets, unstuffed; dots are stuffed and bare line ends become CRLF here. Ignored after a fault. */
+  writeContent(slice: Uint8Array): void {
+    if (!this.#isOver) this.#pipeline.writeContent(slice)
+  }
+
+  /** The final dot; the envelope that waits goes out in the same write. Ignored after a fault. */
+  endContent(): void {
+    if (!this.#isOver) this.#pipeline.endContent()
+  }
+
+  /** RSET, as a probe of an idle session; a refusal is a fault. */
+  reset(): void {
+    this.#requireIdle('reset')
+    this.#sendReset()
+  }
+
   /** Only when `idle`. */
-  authenticate(exchange: SaslExchange): void
-  /** Begins at once if the session is free, else rides behind what is under way. At most one may wait: see `room`. */
-  submit(plan: TransactionPlan): Transaction
-  /** Content octets, unstuffed; dots are stuffed and bare line ends become CRLF here. */
-  writeContent(slice: Uint8Array): void
-  /** The final dot; the envelope that waits goes out in the same write. */
-  endContent(): void
-  /** RSET as a probe of an idle session, or NOOP; a refusal is a fault. */
-  reset(): void
-  quit(): void
+  quit(): void {
+    this.#requireIdle('quit')
+    this.#state = nextSessionState(this.#state, 'quit')
+    this.#send('QUIT\r\n')
+  }
+
   /** The connection is gone or was given up: what is open ends as broken. Harmless after a fault. */
-  lost(reason: string): void
-  /** How many plans `submit` takes now: 2 at most with PIPELINING (one under way, one behind). */
-  get room(): number
-  /** Nothing is outstanding and nothing waits. */
-  get idle(): boolean
-  /** May carry another transaction: no fault, no 421, set-up done, not quitting. */
-  get usable(): boolean
+  lost(reason: string): void {
+    this.#fail('lost', reason, null, this.phase)
+  }
+
+  /** How many plans `submit` takes now. */
+  get room(): number {
+    return this.usable ? TRANSACTIONS_MAX - this.#pipeline.length : 0
+  }
+  /** Set up, nothing is outstanding and nothing waits. */
+  get idle(): boolean {
+    return this.#state === 'ready' && this.#pipeline.length === 0
+  }
+  /** May carry another transaction, now or when what is under way is answered. */
+  get usable(): boolean {
+    return this.#state === 'ready' || this.#state === 'rset'
+  }
   /** The oldest unanswered step; `content` while content is being sent; null: idle. Its timeout is the transport's to keep. */
-  get phase(): ClientPhase | null
-  /** Changes whenever `phase` starts anew: one timer can watch (serial, since when). */
-  get phaseSerial(): number
-  get capabilities(): Capabilities | null
-  /** Text of the greeting: to recognise ourselves. */
-  get greeting(): SmtpReply | null
-  get authenticated(): boolean
+  get phase(): ClientPhase | null {
+    return OUTSTANDING[this.#state] ?? this.#pipeline.phase
+  }
+  /** Changes with every send, reply and slice of content: one timer can watch it. */
+  get phaseSerial(): number {
+    return this.#phaseSerial
+  }
+  get capabilities(): Capabilities | null {
+    return this.#capabilities
+  }
+  /** By its text we recognise ourselves. */
+  get greeting(): SmtpReply | null {
+    return this.#greeting
+  }
+  get authenticated(): boolean {
+    return this.#authenticated
+  }
+
+  get #isOver(): boolean {
+    return this.#state === 'broken' || this.#state === 'closed'
+  }
+
+  #takeReply(reply: SmtpReply): void {
+    this.#events.tap()?.('<', formatReply(reply))
+    this.#phaseSerial++
+    const phase = OUTSTANDING[this.#state]
+    const transaction = this.#pipeline.answering
+    if (phase !== null) this.#takeSessionReply(phase, reply)
+    else if (transaction !== null) this.#pipeline.takeReply(transaction, reply)
+    else this.#takeUnasked(reply)
+  }
+
+  #takeUnasked(reply: SmtpReply): void {
+    const phase = this.phase
+    if (reply.code === 421) this.#fail('closing', 'the server closes the session', reply, phase)
+    else if (this.#pipeline.inContent && reply.code >= 400) this.#fail('early-reply', 'the server answered before the content had ended', reply, phase)
+    else this.#fail('desynchronised', 'the server sent a reply though nothing was asked', reply, phase)
+  }
+
+  #takeSessionReply(phase: ClientPhase, reply: SmtpReply): void {
+    if (phase === 'quit') {
+      this.#state = 'closed'
+      this.#events.onQuit()
+    } else if (!isAnswer(phase, reply)) this.#fail('desynchronised', 'the reply cannot answer this command', reply, phase)
+    else if (phase === 'auth' && reply.code < 400) this.#takeAuthReply(reply)
+    else if (isAccepted(reply)) this.#stepAccepted(phase, reply)
+    else this.#stepRefused(phase, reply)
+  }
+
+  #stepAccepted(phase: ClientPhase, reply: SmtpReply): void {
+    const before = this.#state
+    if (phase === 'starttls' && !this.#reader.empty) {
+      // C03: somebody between us and the server wants text of his to be read inside TLS.
+      this.#fail('desynchronised', 'plain bytes behind the reply to STARTTLS', reply, phase)
+      return
+    }
+    this.#state = nextSessionState(before, 'accepted')
+    if (phase === 'greeting') {
+      this.#greeting = reply
+      this.#send(formatWords('EHLO', this.#heloName))
+    } else if (phase === 'ehlo') {
+      this.#capabilities = before === 'ehlo' ? parseCapabilities(reply.lines) : NO_CAPABILITIES
+      this.#events.onReady(this.#capabilities)
+    } else if (phase === 'starttls') this.#events.onTlsGo()
+    else this.#pipeline.advance()
+  }
+
+  #stepRefused(phase: ClientPhase, reply: SmtpReply): void {
+    if (this.#state === 'ehlo' && reply.code >= 500) {
+      this.#state = nextSessionState(this.#state, 'refused')
+      this.#send(formatWords('HELO', this.#heloName))
+      return
+    }
+    const ends = reply.code === 421 || phase === 'greeting' || phase === 'ehlo' || phase === 'rset'
+    if (!ends) this.#state = nextSessionState(this.#state, 'refused')
+    if (phase !== 'rset') this.#events.onRefused(phase as 'greeting' | 'ehlo' | 'starttls' | 'auth', reply)
+    if (ends) this.#fail(reply.code === 421 ? 'closing' : 'refused', `the server refused while ${PHASES[phase].text}`, reply, phase)
+  }
+
+  #takeAuthReply(reply: SmtpReply): void {
+    const exchange = this.#exchange
+    if (isAccepted(reply) || exchange === null) {
+      this.#exchange = null
+      this.#authenticated = true
+      this.#state = nextSessionState(this.#state, 'accepted')
+      this.#events.onAuthenticated()
+      return
+    }
+    const answer = ++this.#challenges > AUTH_CHALLENGES_MAX ? null : exchange.next(reply.lines[0].trim())
+    const isSendable = answer !== null && BASE64_LINE.test(answer)
+    this.#send(isSendable ? `${answer}\r\n` : '*\r\n', isSendable ? '[login]' : '*')
+  }
+
+  #requireIdle(caller: string): void {
+    if (!this.idle) throw new Error(`${caller}: the session is not idle`)
+  }
+
+  #asPipelineSession(): PipelineSession {
+    return {
+      capabilities: () => this.#capabilities,
+      ready: () => this.#state === 'ready',
+      over: () => this.#isOver,
+      inStep: () => this.#inStep(),
+      sendLines: (head, lines) => this.#sendLines(head, lines),
+      writeContent: (bytes) => {
+        this.#phaseSerial++
+        this.#events.write(bytes)
+      },
+      sendReset: () => this.#sendReset(),
+      fail: (kind, reason, reply, phase) => this.#fail(kind, reason, reply, phase),
+    }
+  }
+
+  #sendReset(): void {
+    this.#state = nextSessionState(this.#state, 'reset')
+    this.#send('RSET\r\n')
+  }
+
+  /** A command of the session's own: nothing is outstanding before it. `shown` is for people, without secrets. */
+  #send(line: string, shown = line.trimEnd()): void {
+    if (!this.#inStep()) return
+    this.#events.tap()?.('>', shown)
+    this.#phaseSerial++
+    this.#events.write(Buffer.from(line, 'utf8'))
+  }
+
+  #sendLines(head: string, lines: readonly string[]): void {
+    const tap = this.#events.tap()
+    if (tap !== null) {
+      if (head !== '') tap('>', '.')
+      for (const line of lines) tap('>', line.trimEnd())
+    }
+    this.#phaseSerial++
+    this.#events.write(Buffer.from(head + lines.join(''), 'utf8'))
+  }
+
+  /** O08: octets that came before we asked would be taken for the answer. */
+  #inStep(): boolean {
+    if (this.#reader.empty) return true
+    this.#fail('desynchronised', 'the server talked before it was asked', null, this.phase)
+    return false
+  }
+
+  #fail(kind: ClientFaultKind, reason: string, reply: SmtpReply | null, phase: ClientPhase | null): void {
+    if (this.#isOver) return
+    if (this.#state === 'quitting') {
+      this.#state = 'closed'
+      this.#events.onQuit()
+      return
+    }
+    this.#state = 'broken'
+    const fault = { kind, phase, reason, reply }
+    this.#pipeline.breakAll(fault)
+    this.#events.onFault(fault)
+  }
 }

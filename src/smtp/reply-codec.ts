@@ -19,6 +19,13 @@ export type ReplyEvent =
   | { readonly kind: 'partial' }
   | { readonly kind: 'fault'; readonly fault: ReplyFault }
 
+/** For people. */
+export const REPLY_FAULT_TEXTS: Readonly<Record<ReplyFault, string>> = {
+  'too-long': 'the reply is too long',
+  'too-many-lines': 'the reply has too many lines',
+  'no-reply': 'that is no SMTP reply',
+  'differing-codes': 'the lines of one reply have differing codes',
+}
 const PARTIAL: ReplyEvent = { kind: 'partial' }
 /** Code, then space, hyphen or nothing. The first digit is 2 to 5 (RFC 5321 §4.2.1); of the others servers invent. */
 const REPLY_LINE = /^([2-5][0-9]{2})(?:([ -])(.*))?$/s
