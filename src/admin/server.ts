@@ -6,7 +6,7 @@
  * `live-route`. Whoever can open the socket may do everything: the file's mode is the login.
  */
 import { chmod } from 'node:fs/promises'
-import fastify, { type FastifyInstance } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { registerControlRoutes } from './control-routes.ts'
 import { AdminError, replyForError } from './errors.ts'
 import { registerLiveRoute } from './live-route.ts'
@@ -64,6 +64,10 @@ export function buildApi(parts: AdminParts): FastifyInstance {
     requestTimeout: REQUEST_MS,
     forceCloseConnections: true,
     exposeHeadRoutes: false,
+    frameworkErrors: (error, _request, reply: FastifyReply) => {
+      const answer = replyForError(error)
+      void reply.code(answer.status).send(answer.body)
+    },
     http: { maxHeaderSize: HEADERS_MAX_OCTETS },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, allowUnionTypes: true } },
   })

@@ -5,20 +5,20 @@ import { createInterface } from 'node:readline/promises'
 import { type CliContext, CliError, EXIT } from './context.ts'
 
 /**
- * True to go on. Without a terminal and without `--yes` it throws: a script that would change many
+ * True to go on after `consequence`, one or two sentences. Without a terminal and without `--yes` it throws: a script that would change many
  * messages must say so.
  */
-export async function confirm(context: CliContext, question: string, yes: boolean): Promise<boolean> {
+export async function confirm(context: CliContext, consequence: string, yes: boolean): Promise<boolean> {
   if (yes) return true
   if (!context.isTerminal) {
-    throw new CliError(EXIT.usage, `${question} Nobody can be asked here, so nothing was changed.`, {
+    throw new CliError(EXIT.usage, `${consequence} Nobody can be asked here, so nothing was changed.`, {
       code: 'not-confirmed',
       hint: 'Add --yes to go on without being asked.',
     })
   }
   const lines = createInterface({ input: context.stdin, output: context.stdout })
   try {
-    const answer = await lines.question(`${question} [y/N] `)
+    const answer = await lines.question(`${consequence} Go on? [y/N] `)
     return /^\s*y(es)?\s*$/i.test(answer)
   } finally {
     lines.close()

@@ -4,8 +4,8 @@
  * The groups that need the configuration's schema are left out when another command was asked
  * for: `postern status` must answer at once.
  */
-import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { readVersion } from '../app/version.ts'
 import { registerCaptured } from './captured.ts'
 import { registerCompletion } from './completion.ts'
 import type { CliContext } from './context.ts'
@@ -43,7 +43,7 @@ export async function buildProgram(context: CliContext, argv: readonly string[])
     .helpCommand('help [command]', 'explain a command')
     .addHelpText('after', EXAMPLES)
     .showHelpAfterError('(add --help for an explanation)')
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, subcommandDescription: (command) => asSentence(command.summary() || command.description()) })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
@@ -78,7 +78,7 @@ function isLight(argv: readonly string[]): boolean {
   return word === undefined ? argv.includes('--version') || argv.includes('-V') : LIGHT.has(word)
 }
 
-function readVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { readonly version: string }).version
+/** Groups are written by several hands; in one list they look alike. */
+function asSentence(text: string): string {
+  return text === '' ? '' : `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}.`
 }

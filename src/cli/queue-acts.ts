@@ -98,8 +98,8 @@ async function isWanted(context: CliContext, client: AdminClient, { act, options
   const { count } = await client.get<CountAnswer>('/v1/queue/count', filterQuery(filter))
   if (count === 0) return true
   const { verb } = WORDS[act]
-  const question = `This would ${verb} ${counted(count, 'recipient')}.${act === 'cancel' ? ' Nobody is told, and it cannot be undone.' : ''} Go on?`
-  if (await confirm(context, question, options.yes === true)) return true
+  const consequence = `This would ${verb} ${counted(count, 'recipient')}.${act === 'cancel' ? ' Nobody is told, and it cannot be undone.' : ''}`
+  if (await confirm(context, consequence, options.yes === true)) return true
   print(context, 'Nothing was changed.')
   context.setExitCode(EXIT.failed)
   return false

@@ -3,7 +3,7 @@
  */
 import type { QueueFilter, QueuePage, QueueRow } from '../admin/api-types.ts'
 import type { AdminClient } from './client.ts'
-import { type CliContext, print } from './context.ts'
+import type { CliContext } from './context.ts'
 import { csvCell, toJson } from './escape.ts'
 import { filterQuery } from './filters.ts'
 import { age, isoTime, type Paint, size, until } from './format.ts'
@@ -47,11 +47,12 @@ export async function printRows(context: CliContext, pages: AsyncIterable<QueueP
   let rows = 0
   let next: string | null = null
   for await (const page of pages) {
-    for (const line of write(page.rows, rows)) print(context, line)
+    const text = write(page.rows, rows)
+    if (text !== '') context.stdout.write(text)
     rows += page.rows.length
     next = page.next
   }
-  if (format === 'json') print(context, rows === 0 ? '[]' : '\n]')
+  if (format === 'json') context.stdout.write(rows === 0 ? '[]\n' : '\n]\n')
   return { rows, next }
 }
 
@@ -73,13 +74,13 @@ export function lastWord(row: QueueRow): string {
   return row.lastText ?? ''
 }
 
-function rowWriter(context: CliContext, format: RowFormat): (rows: readonly QueueRow[], before: number) => readonly string[] {
-  if (format === 'csv') return (rows, before) => [...(before === 0 ? [CSV_COLUMNS.map(([name]) => name).join(',')] : []), ...rows.map(csvLine)]
-  if (format === 'table') {
-    const table = createTable(context, queueColumns(context.clock.now()))
-    return (rows) => table.lines(rows)
-  }
-  return (rows, before) => rows.map((row, i) => `${before + i === 0 ? '[\n' : ',\n'}${toJson(row)}`)
+/** The text of further rows, of which so many were written before. */
+function rowWriter(context: CliContext, format: RowFormat): (rows: readonly QueueRow[], before: number) => string {
+  const asLines = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('')
+  if (format === 'csv') return (rows, before) => asLines([...(before === 0 ? [CSV_COLUMNS.map(([name]) => name).join(',')] : []), ...rows.map(csvLine)])
+  if (format === 'json') return (rows, before) => rows.map((row, i) => `${before + i === 0 ? '[\n' : ',\n'}${toJson(row)}`).join('')
+  const table = createTable(context, queueColumns(context.clock.now()))
+  return (rows) => asLines(table.lines(rows))
 }
 
 /** Columns in their order for programs: docs/cli.md promises it. */
@@ -89,11 +90,11 @@ function queueColumns(now: number): readonly Column<QueueRow>[] {
     { heading: 'STATE', text: stateName, style: stateStyle },
     { heading: 'AGE', text: (row) => age(now - row.acceptedAt), plain: (row) => isoTime(row.acceptedAt), right: true },
     { heading: 'NEXT', text: (row) => nextText(row, now), plain: (row) => (row.dueAt === null ? '' : isoTime(row.dueAt)), right: true },
-    { heading: 'TRIES', text: (row) => String(row.attempts), right: true },
-    { heading: 'SIZE', text: (row) => size(row.sizeOctets), plain: (row) => String(row.sizeOctets), right: true },
-    { heading: 'FROM', text: (row) => row.sender, atLeast: 12 },
+    { heading: 'TRIES', text: (row) => String(row.attempts), right: true, fromColumns: 100 },
+    { heading: 'SIZE', text: (row) => size(row.sizeOctets), plain: (row) => String(row.sizeOctets), right: true, fromColumns: 120 },
+    { heading: 'FROM', text: (row) => row.sender, atLeast: 10 },
     { heading: 'TO', text: (row) => row.recipient, atLeast: 12 },
-    { heading: 'RELAY', text: (row) => row.lane, atLeast: 8 },
+    { heading: 'RELAY', text: (row) => row.lane, atLeast: 8, fromColumns: 100 },
     { heading: 'LAST REPLY', text: lastWord, atLeast: 12 },
   ]
 }

@@ -73,7 +73,9 @@ function describeQueue(context: CliContext, { queue, sinceStart, startedAt, now 
   const { queued, deferred, leased, held, oldestAcceptedAt } = queue
   const oldest = oldestAcceptedAt === null ? '' : `; oldest ${age(now - oldestAcceptedAt)}`
   const minutes = Math.max(1, (now - startedAt) / 60_000)
-  const rates = Object.entries(sinceStart).map(([name, value]) => `${name} ${count(value)}${value === 0 ? '' : ` (${rate(value / minutes)})`}`)
+  const rates = Object.entries(sinceStart)
+    .filter(([name, value]) => value > 0 || name === 'accepted' || name === 'delivered')
+    .map(([name, value]) => `${name} ${count(value)}${value === 0 ? '' : ` (${rate(value / minutes)})`}`)
   const waiting =
     queued + leased + held === 0
       ? 'empty'
@@ -99,7 +101,7 @@ function describeLanes(context: CliContext, { lanes, queue, now }: ServerStatus)
   const more = rows.length - shown.length
   return [
     '',
-    ...createTable(context, laneColumns(waiting, now)).lines(shown),
+    ...createTable(context, laneColumns(waiting, now), 'screen').lines(shown),
     ...(more > 0 ? [`and ${counted(more, 'more lane')}: postern status --json`] : []),
   ]
 }
@@ -108,11 +110,11 @@ function laneColumns(waiting: ReadonlyMap<string, number>, now: number): readonl
   return [
     { heading: 'LANE', text: ({ lane }) => lane, atLeast: 12 },
     { heading: 'STATE', text: ({ state }) => state, style: ({ state }) => (state === 'open' ? null : 'yellow') },
-    { heading: 'QUEUED', text: ({ lane }) => count(waiting.get(lane) ?? 0), plain: ({ lane }) => String(waiting.get(lane) ?? 0), right: true },
-    { heading: 'READY', text: ({ ready }) => count(ready), plain: ({ ready }) => String(ready), right: true },
-    { heading: 'SENDING', text: ({ active }) => count(active), plain: ({ active }) => String(active), right: true },
-    { heading: 'WIDTH', text: ({ width }) => String(Math.floor(width)), right: true },
-    { heading: 'UNTIL', text: ({ until: end }) => (end === null ? '' : until(end, now)), plain: ({ until: end }) => (end === null ? '' : String(end)) },
+    { heading: 'QUEUED', text: ({ lane }) => count(waiting.get(lane) ?? 0), right: true },
+    { heading: 'READY', text: ({ ready }) => count(ready), right: true },
+    { heading: 'SENDING', text: ({ active }) => count(active), right: true },
+    { heading: 'WIDTH', text: ({ width }) => String(Math.floor(width)), right: true, fromColumns: 100 },
+    { heading: 'UNTIL', text: ({ until: end }) => (end === null ? '' : until(end, now)) },
     { heading: 'REASON', text: ({ reason }) => reason ?? '', atLeast: 12 },
   ]
 }

@@ -17,6 +17,8 @@ export interface Column<Row> {
   readonly right?: boolean
   /** May be cut down to this many places when the line is too long; left out: never cut. */
   readonly atLeast?: number
+  /** Left out on terminals narrower than this. */
+  readonly fromColumns?: number
   readonly style?: (row: Row) => Paint | null
 }
 
@@ -32,21 +34,27 @@ const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f
 const COMBINING = /\p{M}/u
 const ASCII = /^[\x20-\x7e]*$/
 
-export function createTable<Row>(context: Pick<CliContext, 'outputIsTerminal' | 'columns' | 'colour'>, columns: readonly Column<Row>[]): Table<Row> {
-  if (!context.outputIsTerminal) return { lines: (rows) => rows.map((row) => columns.map(({ plain, text }) => escapeText((plain ?? text)(row))).join('\t')) }
+/** `screen`: part of a page for people, laid out even where it goes to a file. */
+export type Layout = 'rows' | 'screen'
+
+type Screen = Pick<CliContext, 'outputIsTerminal' | 'columns' | 'colour'>
+
+export function createTable<Row>(context: Screen, all: readonly Column<Row>[], layout: Layout = 'rows'): Table<Row> {
+  const { outputIsTerminal } = context
+  if (!outputIsTerminal && layout === 'rows')
+    return { lines: (rows) => rows.map((row) => all.map(({ plain, text }) => escapeText((plain ?? text)(row))).join('\t')) }
+  const total = outputIsTerminal ? context.columns : Number.POSITIVE_INFINITY
+  const columns = all.filter(({ fromColumns = 0 }) => fromColumns <= total)
   let widths: readonly number[] | null = null
   return {
     lines(rows) {
       const cells = rows.map((row) => columns.map(({ text }) => escapeText(text(row))))
       const begins = widths === null
-      widths ??= fitWidths(columns, cells, context.columns)
+      widths ??= fitWidths(columns, cells, total)
       const fitted = widths
-      const heading = columns
-        .map(({ heading, right }, i) => pad(heading, fitted[i] ?? 0, right === true))
-        .join(GAP)
-        .trimEnd()
+      const heading = columns.map(({ heading: name, right }, i) => pad(name, fitted[i] ?? 0, right === true)).join(GAP)
       const body = cells.map((line, at) => formatLine(context, columns, { cells: line, row: rows[at] as Row, widths: fitted }))
-      return begins && rows.length > 0 ? [paint(context, 'bold', heading), ...body] : body
+      return begins && rows.length > 0 ? [paint(context, 'bold', heading.trimEnd()), ...body] : body
     },
   }
 }

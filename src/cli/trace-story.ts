@@ -58,14 +58,18 @@ async function listFound(context: CliContext, client: AdminClient, { newest, old
   if (older.length === 0) return
   const stories = await Promise.all([newest, ...older].map((id) => client.get<StoryAnswer>(`/v1/messages/${id}`)))
   const now = context.clock.now()
-  const table = createTable<StoryAnswer>(context, [
-    { heading: 'ID', text: ({ message }) => message.queueId, style: () => 'cyan' },
-    { heading: 'ACCEPTED', text: ({ message }) => localTime(message.acceptedAt) },
-    { heading: 'STATE', text: ({ recipients }) => [...new Set(recipients.map(stateName))].join(', ') },
-    { heading: 'FROM', text: ({ message }) => message.sender, atLeast: 12 },
-    { heading: 'TO', text: ({ recipients }) => firstAndMore(recipients), atLeast: 12 },
-    { heading: 'SUBJECT', text: ({ message }) => message.header.subject ?? '', atLeast: 12 },
-  ])
+  const table = createTable<StoryAnswer>(
+    context,
+    [
+      { heading: 'ID', text: ({ message }) => message.queueId, style: () => 'cyan' },
+      { heading: 'ACCEPTED', text: ({ message }) => localTime(message.acceptedAt) },
+      { heading: 'STATE', text: ({ recipients }) => [...new Set(recipients.map(stateName))].join(', ') },
+      { heading: 'FROM', text: ({ message }) => message.sender, atLeast: 12 },
+      { heading: 'TO', text: ({ recipients }) => firstAndMore(recipients), atLeast: 12 },
+      { heading: 'SUBJECT', text: ({ message }) => message.header.subject ?? '', atLeast: 12 },
+    ],
+    'screen',
+  )
   print(context, `The newest messages from or to ${escapeText(subject)}, as of ${localTime(now)}:`)
   for (const line of table.lines(stories)) print(context, line)
   print(context, '')
