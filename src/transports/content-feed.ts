@@ -1,0 +1,61 @@
+/**
+ * Gives a message's content to the engine: prefix, then what is stored, converted where it must be.
+ *
+ * Small content is at hand and leaves at once, with the final dot. Large content streams, one chunk
+ * after the other as the peer takes them. Content that turns out to be damaged on the way must not
+ * be completed: the connection is destroyed before the final dot, so that the peer drops it.
+ */
+import { createEightBitConverter } from '../message/eight-bit.ts'
+import type { ClientEngine, Transaction } from '../smtp/client-engine.ts'
+import type { Ride } from './ride.ts'
+import type { SessionOutput } from './session-output.ts'
+
+export interface Carried {
+  readonly ride: Ride
+  readonly transaction: Transaction
+}
+
+/** `failed` is called with the store's error; the caller ends the session. */
+export function sendContent(engine: ClientEngine, output: SessionOutput, carried: Carried, failed: (error: unknown) => void): void {
+  const { ride } = carried
+  const { whole } = ride.content
+  if (whole !== null && ride.convert === null) {
+    output.enter()
+    engine.writeContent(ride.batch.message.prefix)
+    engine.writeContent(whole)
+    if (carried.transaction.end === null) engine.endContent()
+    output.leave()
+    return
+  }
+  streamContent(engine, output, carried).catch(failed)
+}
+
+/** Prefix and content as they are to be sent, in pieces. */
+export async function* contentOf(ride: Ride): AsyncGenerator<Uint8Array> {
+  if (ride.convert === null) {
+    yield ride.batch.message.prefix
+    yield* storedChunks(ride)
+    return
+  }
+  const converter = createEightBitConverter(ride.convert)
+  yield converter.push(ride.batch.message.prefix)
+  for await (const chunk of storedChunks(ride)) yield converter.push(chunk)
+  yield converter.end()
+}
+
+async function* storedChunks({ content }: Ride): AsyncGenerator<Uint8Array> {
+  if (content.whole === null) yield* content.chunks()
+  else yield content.whole
+}
+
+async function streamContent(engine: ClientEngine, output: SessionOutput, { ride, transaction }: Carried): Promise<void> {
+  for await (const piece of contentOf(ride)) {
+    if (transaction.end !== null) return
+    if (piece.byteLength === 0) continue
+    output.enter()
+    engine.writeContent(piece)
+    output.leave()
+    await new Promise<void>((resolve) => output.whenWritable(resolve))
+  }
+  if (transaction.end === null) engine.endContent()
+}

@@ -1,0 +1,113 @@
+/**
+ * Opens one session to a host: its addresses in turn, each once more in plain where the policy allows.
+ *
+ * Tries at most `ADDRESSES_MAX` addresses, those that failed lately last, none that the ride has
+ * failed at already. Ends with a session or with the last failure.
+ */
+import { classifyFault, triesNextHost } from '../core/classify.ts'
+import type { HostResolver, NetworkAddress } from '../ports/network.ts'
+import type { HostMemory } from './host-memory.ts'
+import type { HostTarget } from './relay-target.ts'
+import type { SetupFailure } from './ride.ts'
+import type { SessionParts } from './session-setup.ts'
+import { type SessionOwner, SmtpSession } from './smtp-session.ts'
+
+/** Of one host in one attempt; Postfix's `smtp_mx_address_limit`. */
+const ADDRESSES_MAX = 5
+
+export type Opened =
+  | { readonly kind: 'session'; readonly session: SmtpSession }
+  | { readonly kind: 'failed'; readonly failure: SetupFailure }
+  | { readonly kind: 'exhausted' }
+
+export interface OpenerParts extends Omit<SessionParts, 'name' | 'plainOnly'> {
+  readonly resolver: HostResolver
+  readonly memory: HostMemory
+}
+export interface OpenRequest {
+  readonly target: HostTarget
+  readonly avoid: readonly string[]
+  readonly owner: SessionOwner
+  /** The session that is being set up just now, so that its owner can keep its time. */
+  readonly began: (session: SmtpSession) => void
+  /** True: stop, nobody wants it any more. */
+  readonly unwanted: () => boolean
+}
+
+export class SessionOpener {
+  readonly #parts: OpenerParts
+  #serial = 0
+
+  constructor(parts: OpenerParts) {
+    this.#parts = parts
+  }
+
+  async open(request: OpenRequest): Promise<Opened> {
+    const { clock, memory } = this.#parts
+    const { target, avoid } = request
+    let addresses: readonly NetworkAddress[]
+    try {
+      addresses = await this.#parts.resolver.addresses(target.host.host)
+    } catch (error) {
+      return { kind: 'failed', failure: lookupFailure(error) }
+    }
+    const usable = addresses.filter((place) => !avoid.includes(place.address) && fits(place, target.relay.sourceAddress))
+    const keyOf = (place: NetworkAddress) => placeKey(place.address, target)
+    let last: SetupFailure | null = null
+    for (const place of memory.order(usable, keyOf, clock.monotonicMs()).slice(0, ADDRESSES_MAX)) {
+      if (request.unwanted()) break
+      const end = await this.#tryAddress(place, request)
+      if (end.kind === 'session') {
+        memory.worked(keyOf(place))
+        return end
+      }
+      last = end.failure
+      if (!triesNextHost(last.deferral)) break
+      memory.failed(keyOf(place), clock.monotonicMs())
+    }
+    return last === null ? { kind: 'exhausted' } : { kind: 'failed', failure: last }
+  }
+
+  async #tryAddress(place: NetworkAddress, request: OpenRequest): Promise<Exclude<Opened, { readonly kind: 'exhausted' }>> {
+    const { memory, clock } = this.#parts
+    const key = placeKey(place.address, request.target)
+    const plainOnly = memory.isPlain(key, clock.monotonicMs())
+    const end = await this.#openOne(place, request, plainOnly)
+    if (end.kind === 'session' || plainOnly || !end.failure.goPlain || request.unwanted()) return end
+    memory.goPlain(key, clock.monotonicMs())
+    return this.#openOne(place, request, true)
+  }
+
+  #openOne(place: NetworkAddress, request: OpenRequest, plainOnly: boolean): Promise<Exclude<Opened, { readonly kind: 'exhausted' }>> {
+    return new Promise((resolve) => {
+      const name = `${request.target.relay.name}#${++this.#serial}`
+      const owner: SessionOwner = {
+        onReady: (ready) => resolve({ kind: 'session', session: ready }),
+        onSetupFailed: (_, failure) => resolve({ kind: 'failed', failure }),
+        onRideEnd: (session, ride, facts) => request.owner.onRideEnd(session, ride, facts),
+        onContentLost: (session, ride, error) => request.owner.onContentLost(session, ride, error),
+        onClosed: (session) => request.owner.onClosed(session),
+      }
+      const session = new SmtpSession({ ...this.#parts, name, plainOnly }, request.target, place, owner)
+      request.began(session)
+      session.open()
+    })
+  }
+}
+
+/** Where something failed: one address and port. */
+export function placeKey(address: string, target: HostTarget): string {
+  return `${address} ${target.host.port}`
+}
+
+/** An address of the other family cannot be reached from our source address. */
+function fits(place: NetworkAddress, sourceAddress: string | null): boolean {
+  return sourceAddress === null || (sourceAddress.includes(':') ? 6 : 4) === place.family
+}
+
+function lookupFailure(error: unknown): SetupFailure {
+  const cause: unknown = error instanceof Error ? error.cause : null
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : 'UNKNOWN'
+  const message = error instanceof Error ? error.message : String(error)
+  return { deferral: classifyFault('mx-lookup', { kind: 'network', code, message }), phase: 'mx-lookup', reply: null, remote: null, goPlain: false }
+}

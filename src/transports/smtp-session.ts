@@ -1,0 +1,303 @@
+/**
+ * One SMTP session from dial to close: set-up, up to two rides at a time, deadlines, QUIT.
+ *
+ * A shell around `ClientEngine`: moves bytes, keeps time, tells its owner what happened, and decides
+ * nothing about messages. Whatever the engine says in one turn leaves in one write. A session that
+ * was ever out of step, timed out or was lost carries nothing more.
+ */
+import type { AttemptFault } from '../core/classify.ts'
+import type { RemoteMta, TlsFacts } from '../core/outcome.ts'
+import type { Connection, ConnectionEvents, NetworkAddress } from '../ports/network.ts'
+import { ClientEngine, type ClientFault, type Transaction } from '../smtp/client-engine.ts'
+import { PHASES } from '../smtp/client-machine.ts'
+import { sendContent } from './content-feed.ts'
+import { createLineWriter } from './dialogue.ts'
+import { decideFit, type Fit } from './peer-fit.ts'
+import type { HostTarget } from './relay-target.ts'
+import type { Ride, SetupFailure } from './ride.ts'
+import { SessionOutput } from './session-output.ts'
+import { type SessionParts, SessionSetup } from './session-setup.ts'
+import type { TransactionFacts } from './transaction-outcome.ts'
+
+/** Calls may come from inside `carry`. */
+export interface SessionOwner {
+  onReady(session: SmtpSession): void
+  /** Instead of `onReady`; the connection is gone. */
+  onSetupFailed(session: SmtpSession, failure: SetupFailure): void
+  /** The session may take another ride by now. */
+  onRideEnd(session: SmtpSession, ride: Ride, facts: TransactionFacts): void
+  onContentLost(session: SmtpSession, ride: Ride, error: unknown): void
+  /** Once, after every ride has ended; not after `onSetupFailed`. */
+  onClosed(session: SmtpSession): void
+}
+
+/** RFC 5321 §4.1.1.10 wants QUIT answered; nobody is waited for longer than that (O20). */
+const QUIT_MS_MAX = 2_000
+
+interface CarriedRide {
+  readonly ride: Ride
+  readonly transaction: Transaction
+  readonly startedMs: number
+  readonly chained: boolean
+}
+
+export class SmtpSession {
+  readonly target: HostTarget
+  readonly remote: RemoteMta
+  readonly openedMs: number
+  readonly #parts: SessionParts
+  readonly #owner: SessionOwner
+  readonly #engine: ClientEngine
+  readonly #output: SessionOutput
+  readonly #setup: SessionSetup
+  readonly #dialing = new AbortController()
+  #state: 'opening' | 'ready' | 'quitting' | 'closed' = 'opening'
+  #carried: CarriedRide[] = []
+  /** Its envelope is being handed to the engine. */
+  #submitting: Ride | null = null
+  #used = 0
+  #fault: AttemptFault | null = null
+  /** Since when the present step has been under way; found out by `check`, so that a step costs nothing. */
+  #step = { serial: -1, sinceMs: 0 }
+  #idleSinceMs: number
+
+  constructor(parts: SessionParts, target: HostTarget, address: NetworkAddress, owner: SessionOwner) {
+    this.target = target
+    this.remote = { host: target.host.host, address: address.address }
+    this.#parts = parts
+    this.#owner = owner
+    this.openedMs = parts.clock.monotonicMs()
+    this.#idleSinceMs = this.openedMs
+    this.#output = new SessionOutput()
+    this.#setup = new SessionSetup(parts, target, address)
+    this.#engine = new ClientEngine({
+      heloName: target.relay.heloName,
+      events: {
+        write: (bytes) => this.#output.add(bytes),
+        onReady: (capabilities) => this.#setup.afterEhlo(this.#engine, capabilities, this.#setupSteps),
+        onTlsGo: () => this.#setup.upgrade(this.#engine, this.#setupSteps),
+        onAuthenticated: () => this.#ready(),
+        onRefused: (phase, reply) => this.#setup.refused(phase, reply, this.#setupSteps),
+        onFault: (fault) => this.#onFault(fault),
+        onQuit: () => this.#close(),
+        tap: createLineWriter(parts.tap, {
+          session: parts.name,
+          peer: target.relay.name,
+          oldest: () => this.#carried[0]?.ride ?? this.#submitting,
+          newest: () => this.#submitting ?? this.#carried.at(-1)?.ride ?? null,
+        }),
+      },
+    })
+  }
+
+  /** Dials; `onReady` or `onSetupFailed` follows. */
+  open(): void {
+    this.#setup.dial(this.#connectionEvents, this.#dialing.signal, this.#setupSteps)
+  }
+
+  get tls(): TlsFacts | null {
+    return this.#setup.tls
+  }
+  get setupMs(): number {
+    return this.#setup.durationMs
+  }
+  get state(): 'opening' | 'ready' | 'quitting' | 'closed' {
+    return this.#state
+  }
+  get idle(): boolean {
+    return this.#state === 'ready' && this.#carried.length === 0
+  }
+
+  /** Can take one more ride now: 2 at most with PIPELINING, within its limits of messages and age. */
+  get hasRoom(): boolean {
+    const { messagesPerSession, sessionAgeMs } = this.target.relay.limits
+    if (this.#state !== 'ready' || !this.#engine.usable || this.#engine.room === 0) return false
+    return this.#used + this.#carried.length < messagesPerSession && this.#parts.clock.monotonicMs() - this.openedMs < sessionAgeMs
+  }
+
+  /** Takes the ride, or says why this peer cannot have it so; only while `hasRoom`. */
+  carry(ride: Ride): Exclude<Fit, { readonly kind: 'fits' }> | null {
+    const capabilities = this.#engine.capabilities
+    if (capabilities === null) throw new Error('a ride on a session that is not ready')
+    const { envelope } = ride.batch.message
+    const fit = decideFit(
+      {
+        envelope,
+        recipients: ride.recipients,
+        sizeOctets: ride.sizeOctets,
+        eightBit: ride.eightBit,
+        headerIsAscii: ride.headerIsAscii,
+        verified: this.tls?.trust === 'verified',
+      },
+      capabilities,
+    )
+    if (fit.kind !== 'fits') return fit
+    const [first, ...rest] = fit.rcpts
+    if (first === undefined) throw new Error('a ride without recipients')
+    ride.convert = fit.convert
+    ride.state = 'riding'
+    const chained = this.#carried.length > 0
+    this.#submitting = ride
+    this.#output.enter()
+    try {
+      const transaction = this.#engine.submit({
+        mail: fit.mail,
+        recipients: [first, ...rest],
+        onSendContent: this.#onSendContent,
+        onEnd: this.#onTransactionEnd,
+      })
+      if (transaction.end === null) this.#carried.push({ ride, transaction, startedMs: this.#parts.clock.monotonicMs(), chained })
+    } finally {
+      this.#submitting = null
+      this.#output.leave()
+    }
+    return null
+  }
+
+  /** Stops a ride that was given up, unless its final dot is out: then the reply counts. */
+  giveUp(ride: Ride): void {
+    const [head] = this.#carried
+    // Behind another one: that one must not suffer. `#onTransactionEnd` comes back to it.
+    if (head?.ride === ride && head.transaction.sent !== 'final-dot') this.fail({ kind: 'closed' })
+  }
+
+  /** Ends politely; only when idle. */
+  retire(): void {
+    if (!this.idle) return
+    if (!this.#engine.usable) {
+      this.fail({ kind: 'closed' })
+      return
+    }
+    this.#state = 'quitting'
+    this.#output.enter()
+    this.#engine.quit()
+    this.#output.leave()
+  }
+
+  /** Ends at once; open rides end as broken by `fault`. */
+  fail(fault: AttemptFault): void {
+    if (this.#state === 'closed') return
+    if (this.#state === 'opening') {
+      this.#dialing.abort()
+      this.#setup.fail(this.#setup.phaseOf(this.#engine), fault, this.#setupSteps)
+      return
+    }
+    this.#fault ??= fault
+    this.#engine.lost(fault.kind)
+    this.#close()
+  }
+
+  /** Keeps time; to be called every second or so. Times out what takes too long, ends what idles too long. */
+  check(nowMs: number): void {
+    const serial = this.#state === 'opening' ? this.#setup.serialOf(this.#engine) : this.#engine.phaseSerial + this.#output.drains
+    if (serial !== this.#step.serial) this.#step = { serial, sinceMs: nowMs }
+    const { limits } = this.target.relay
+    if (this.idle) {
+      if (nowMs - this.#idleSinceMs >= limits.sessionIdleMs || nowMs - this.openedMs >= limits.sessionAgeMs) this.retire()
+      return
+    }
+    const limitMs = this.#limitMs()
+    if (nowMs - this.#step.sinceMs >= limitMs) this.fail({ kind: 'timeout', afterMs: limitMs })
+  }
+
+  #limitMs(): number {
+    const { timeouts } = this.target.relay
+    if (this.#state === 'quitting') return Math.min(timeouts.quitMs, QUIT_MS_MAX)
+    if (this.#state === 'opening' && this.#setup.step !== 'dialogue') return this.#setup.step === 'dial' ? timeouts.connectMs : timeouts.starttlsMs
+    const { phase } = this.#engine
+    return phase === null ? timeouts.mailMs : timeouts[PHASES[phase].timeout]
+  }
+
+  readonly #connectionEvents: ConnectionEvents = {
+    onData: (chunk) => {
+      if (this.#state === 'closed') return
+      this.#output.enter()
+      try {
+        this.#engine.receive(chunk)
+      } finally {
+        this.#output.leave()
+      }
+    },
+    onDrain: () => this.#output.drained(),
+    onClose: (fault) => this.fail(fault === null ? { kind: 'closed' } : { kind: 'network', ...fault }),
+  }
+
+  readonly #setupSteps = {
+    connected: (connection: Connection): void => this.#output.attach(connection),
+    ready: (): void => this.#ready(),
+    failed: (failure: SetupFailure): void => {
+      if (this.#state !== 'opening') return
+      this.#state = 'closed'
+      this.#output.enter()
+      if (this.#engine.usable && this.#engine.idle) this.#engine.quit()
+      else this.#engine.lost(failure.phase)
+      this.#output.leave()
+      this.#output.close()
+      this.#owner.onSetupFailed(this, failure)
+    },
+    turn: (act: () => void): void => {
+      this.#output.enter()
+      try {
+        act()
+      } finally {
+        this.#output.leave()
+      }
+    },
+  }
+
+  #ready(): void {
+    if (this.#state !== 'opening') return
+    this.#setup.finished()
+    this.#state = 'ready'
+    this.#idleSinceMs = this.#parts.clock.monotonicMs()
+    this.#owner.onReady(this)
+  }
+
+  readonly #onSendContent = (): void => {
+    const [head] = this.#carried
+    if (head === undefined) throw new Error('content is wanted and nothing is carried')
+    if (head.ride.signal.aborted) {
+      this.fail({ kind: 'closed' })
+      return
+    }
+    sendContent(this.#engine, this.#output, head, (error) => {
+      this.#owner.onContentLost(this, head.ride, error)
+      this.fail({ kind: 'closed' })
+    })
+  }
+
+  readonly #onTransactionEnd = (transaction: Transaction): void => {
+    const ended = this.#carried.shift()
+    if (ended === undefined) return
+    if (transaction.end !== 'broken') this.#used++
+    const nowMs = this.#parts.clock.monotonicMs()
+    this.#idleSinceMs = nowMs
+    this.#owner.onRideEnd(this, ended.ride, {
+      transaction,
+      recipients: ended.ride.recipients,
+      remote: this.remote,
+      tls: this.tls,
+      withoutDsn: this.#engine.capabilities?.dsn !== true,
+      fault: this.#fault,
+      reused: this.#used > (transaction.end === 'broken' ? 0 : 1),
+      chained: ended.chained,
+      setupMs: ended.ride.setupMs,
+      transferMs: nowMs - ended.startedMs,
+      use: this.#used + (transaction.end === 'broken' ? 1 : 0),
+    })
+    const [next] = this.#carried
+    if (next?.ride.signal.aborted === true) this.giveUp(next.ride)
+  }
+
+  #onFault(fault: ClientFault): void {
+    if (this.#state === 'opening') this.#setup.broken(fault, this.#setupSteps)
+    else this.#close()
+  }
+
+  #close(): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    this.#output.close()
+    this.#owner.onClosed(this)
+  }
+}

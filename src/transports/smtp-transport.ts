@@ -1,0 +1,245 @@
+/**
+ * Delivery to relays over SMTP: hosts in order, what to try next, one report per batch.
+ *
+ * A soft fault that is the session's or the host's goes on with the next address or host; a stale
+ * session costs a free try; everything else ends the batch. Sessions are the pool's, meanings
+ * `core/classify.ts`'s. Reports and forgets: no retry schedule, no store.
+ */
+import type { RecipientId } from '../core/brand.ts'
+import { hopVerdict } from '../core/classify.ts'
+import type { Clock } from '../core/clock.ts'
+import type { EnvelopeRecipient } from '../core/envelope.ts'
+import type { AttemptReport, HopVerdict, RecipientOutcome } from '../core/outcome.ts'
+import type { StoredContent } from '../ports/body-store.ts'
+import type { DialogueTap, Journal } from '../ports/journal.ts'
+import type { Dialer, HostResolver } from '../ports/network.ts'
+import type { DeliveryBatch, Transport } from '../ports/transport.ts'
+import type { HmacMd5 } from '../smtp/sasl.ts'
+import { lookAtContent } from './content-look.ts'
+import { HostMemory } from './host-memory.ts'
+import { RelayTargets } from './relay-target.ts'
+import { Ride, type RideEnd, type SetupFailure } from './ride.ts'
+import { placeKey } from './session-opener.ts'
+import { SessionPool } from './session-pool.ts'
+import { judgeTransaction, refusedOutcome, type TransactionFacts, wasStale, worseOf } from './transaction-outcome.ts'
+
+export interface SmtpTransportParts {
+  readonly dialer: Dialer
+  readonly resolver: HostResolver
+  readonly clock: Clock
+  readonly journal: Journal
+  readonly tap: DialogueTap
+  /** Lower-case hex, for CRAM-MD5. */
+  readonly hmacMd5: HmacMd5
+  /** In [0, 1). */
+  readonly random: () => number
+}
+
+/** Waits for a session with one batch, rides behind a body with another, has a third at hand when both move on. */
+const BATCHES_PER_SESSION = 3
+/** Stale sessions that one ride may meet for free. */
+const STALE_TRIES_MAX = 2
+/** Hosts and addresses tried after another one failed within the transaction or set-up. */
+const FURTHER_TRIES_MAX = 4
+const NOT_REACHED: HopVerdict = { kind: 'not-reached' }
+
+export function createSmtpTransport(parts: SmtpTransportParts): Transport {
+  return new SmtpTransport(parts)
+}
+
+class SmtpTransport implements Transport {
+  readonly name = 'smtp'
+  readonly batchesPerSession = BATCHES_PER_SESSION
+  readonly #parts: SmtpTransportParts
+  readonly #memory = new HostMemory()
+  readonly #targets = new RelayTargets()
+  readonly #pool: SessionPool
+  /** One listener for each signal, however many rides share it. */
+  readonly #watched = new WeakMap<AbortSignal, Set<Ride>>()
+
+  constructor(parts: SmtpTransportParts) {
+    this.#parts = parts
+    this.#pool = new SessionPool({ ...parts, memory: this.#memory }, (ride, end) => this.#rideEnded(ride, end))
+  }
+
+  deliver(batch: DeliveryBatch, signal: AbortSignal): Promise<AttemptReport> {
+    return new Promise((resolve, reject) => {
+      batch.openContent().then((content) => this.#begin(batch, signal, { content, resolve, reject }), reject)
+    })
+  }
+
+  close(deadlineMs: number): Promise<void> {
+    return this.#pool.close(deadlineMs)
+  }
+
+  #begin(batch: DeliveryBatch, signal: AbortSignal, parts: Pick<Ride, 'resolve' | 'reject'> & { readonly content: StoredContent }): void {
+    const { route } = batch
+    if (route.kind !== 'relay') {
+      parts.reject(new Error(`the smtp transport has no way for a route of kind ${route.kind}`))
+      return
+    }
+    const targets = this.#targets.of(route)
+    const hosts = this.#memory.order(targets, (target) => target.key, this.#parts.clock.monotonicMs())
+    const ride = new Ride({ batch, signal, hosts, ...parts })
+    this.#watch(ride)
+    this.#pool.place(ride)
+  }
+
+  #watch(ride: Ride): void {
+    const { signal } = ride
+    let rides = this.#watched.get(signal)
+    if (rides === undefined) {
+      const all = new Set<Ride>()
+      rides = all
+      this.#watched.set(signal, all)
+      signal.addEventListener('abort', () => {
+        for (const one of [...all]) this.#pool.giveUp(one)
+      })
+    }
+    rides.add(ride)
+  }
+
+  #rideEnded(ride: Ride, end: RideEnd): void {
+    switch (end.kind) {
+      case 'asked':
+        this.#asked(ride, end.facts)
+        return
+      case 'unfit':
+        this.#unfit(ride, end)
+        return
+      case 'no-session':
+        this.#noSession(ride, end.failure)
+        return
+      case 'exhausted':
+        this.#nextHost(ride)
+        return
+      case 'not-reached':
+        if (ride.signal.aborted || ride.hostAt + 1 >= ride.hosts.length) this.#finish(ride, end.reason)
+        else this.#nextHost(ride)
+        return
+      case 'content-lost':
+        this.#forget(ride)
+        ride.reject(end.error)
+    }
+  }
+
+  #asked(ride: Ride, facts: TransactionFacts): void {
+    const { transaction } = facts
+    const givenUp = ride.signal.aborted && transaction.end === 'broken' && transaction.sent !== 'final-dot'
+    if (givenUp) {
+      this.#finish(ride, 'given up before the message was handed over')
+      return
+    }
+    if (wasStale(facts) && ride.staleTries < STALE_TRIES_MAX) {
+      ride.staleTries++
+      if (facts.reused && !facts.chained) this.#pool.dropIdle(ride, facts.remote.address)
+      this.#pool.place(ride)
+      return
+    }
+    const judged = judgeTransaction(facts)
+    ride.last = { remote: facts.remote, tls: facts.tls, setupMs: facts.setupMs, transferMs: facts.transferMs, use: facts.use }
+    ride.hop = ride.hop === null ? judged.hop : worseOf(judged.hop, ride.hop)
+    const again: EnvelopeRecipient[] = []
+    for (const [index, recipient] of facts.recipients.entries()) {
+      const outcome = judged.outcomes[index]
+      if (outcome === undefined) throw new Error('a recipient without an outcome')
+      ride.outcomes.set(recipient.id, outcome)
+      if (mayBeTriedElsewhere(outcome)) again.push(recipient)
+    }
+    if (again.length === 0) this.#finish(ride, '')
+    else this.#elsewhere(ride, again, facts)
+  }
+
+  /** The outcomes so far stand if nobody else is to be had. */
+  #elsewhere(ride: Ride, again: readonly EnvelopeRecipient[], facts: TransactionFacts): void {
+    const nowMs = this.#parts.clock.monotonicMs()
+    this.#memory.failed(placeKey(facts.remote.address, ride.target), nowMs)
+    if (ride.furtherTries >= FURTHER_TRIES_MAX || ride.signal.aborted) {
+      this.#finish(ride, '')
+      return
+    }
+    ride.furtherTries++
+    ride.recipients = again
+    ride.avoid = [...ride.avoid, facts.remote.address]
+    this.#pool.place(ride)
+  }
+
+  #noSession(ride: Ride, failure: SetupFailure): void {
+    const { deferral } = failure
+    const nowMs = this.#parts.clock.monotonicMs()
+    ride.hop = worseOf(ride.hop ?? NOT_REACHED, hopVerdict(deferral))
+    ride.last = { remote: failure.remote, tls: null, setupMs: 0, transferMs: 0, use: 0 }
+    this.#settleRest(ride, refusedOutcome(deferral, failure))
+    if (deferral.scope === 'credential') {
+      this.#finish(ride, '')
+      return
+    }
+    this.#memory.failed(ride.target.key, nowMs)
+    this.#nextHost(ride)
+  }
+
+  #nextHost(ride: Ride): void {
+    if (ride.hostAt + 1 >= ride.hosts.length || ride.furtherTries >= FURTHER_TRIES_MAX || ride.signal.aborted) {
+      this.#finish(ride, 'no further address of the host to ask')
+      return
+    }
+    ride.furtherTries++
+    ride.hostAt++
+    this.#pool.place(ride)
+  }
+
+  #unfit(ride: Ride, end: RideEnd & { readonly kind: 'unfit' }): void {
+    const { fit, remote } = end
+    if (fit.kind === 'look-first') {
+      lookAtContent(ride).then(
+        () => this.#pool.place(ride),
+        (error: unknown) => this.#rideEnded(ride, { kind: 'content-lost', error }),
+      )
+      return
+    }
+    const outcome = refusedOutcome(fit.failure, { phase: 'mail', reply: null, remote })
+    ride.last ??= { remote, tls: null, setupMs: ride.setupMs, transferMs: 0, use: 0 }
+    ride.hop ??= { kind: 'healthy' }
+    if (fit.kind === 'unfit') {
+      this.#settleRest(ride, outcome)
+      this.#finish(ride, '')
+      return
+    }
+    for (const recipient of fit.unfit) ride.outcomes.set(recipient.id, outcome)
+    ride.recipients = ride.recipients.filter((recipient) => !fit.unfit.includes(recipient))
+    this.#pool.place(ride)
+  }
+
+  #settleRest(ride: Ride, outcome: RecipientOutcome): void {
+    for (const recipient of ride.recipients) ride.outcomes.set(recipient.id, outcome)
+  }
+
+  /** Recipients without an outcome were not asked: `untriedReason` says why. */
+  #finish(ride: Ride, untriedReason: string): void {
+    this.#forget(ride)
+    const outcomes = new Map<RecipientId, RecipientOutcome>()
+    for (const { recipient } of ride.batch.recipients) {
+      outcomes.set(recipient.id, ride.outcomes.get(recipient.id) ?? { kind: 'untried', reason: untriedReason })
+    }
+    const { last } = ride
+    ride.resolve({
+      outcomes,
+      hop: ride.hop ?? NOT_REACHED,
+      timings: { setupMs: last?.setupMs ?? 0, transferMs: last?.transferMs ?? 0, sessionUse: last?.use ?? 0 },
+      remoteMta: last?.remote ?? null,
+      tls: last?.tls ?? null,
+    })
+  }
+
+  #forget(ride: Ride): void {
+    ride.state = 'ended'
+    this.#watched.get(ride.signal)?.delete(ride)
+  }
+}
+
+/** Soft, not the message's fault, and the peer cannot have taken it. */
+function mayBeTriedElsewhere(outcome: RecipientOutcome): boolean {
+  if (outcome.kind !== 'deferred') return false
+  const { scope, duplicatePossible } = outcome.diagnosis
+  return (scope === 'session' || scope === 'hop') && !duplicatePossible
+}

@@ -1,0 +1,41 @@
+/**
+ * What a TLS level asks of a session, decided from what the peer offers.
+ *
+ * none: plain; may: TLS if offered, and plain on a new connection if it fails (RFC 7435); encrypt and
+ * verify: TLS or nothing is sent, neither content nor credentials. Handshakes are the dialer's.
+ */
+import type { RelayHost, TlsLevel, TlsRequirement } from '../core/route.ts'
+import type { TlsOptions } from '../ports/network.ts'
+
+export type TlsStep = 'proceed' | 'starttls' | 'refuse'
+
+export interface TlsSituation {
+  /** The session is inside TLS already. */
+  readonly active: boolean
+  readonly offered: boolean
+  /** STARTTLS failed at this host minutes ago, and the level allows plain. */
+  readonly plainOnly: boolean
+}
+
+/** What comes after EHLO. */
+export function decideTlsStep(level: TlsLevel, situation: TlsSituation): TlsStep {
+  if (situation.active || level === 'none') return 'proceed'
+  if (level === 'may') return situation.offered && !situation.plainOnly ? 'starttls' : 'proceed'
+  return situation.offered ? 'starttls' : 'refuse'
+}
+
+/** After TLS failed: one more try without it, on a new connection. Never where TLS is required. */
+export function mayGoPlain(level: TlsLevel, host: RelayHost): boolean {
+  return level === 'may' && !host.implicitTls
+}
+
+/** `key` names host, port, policy and credential: sessions are resumed only under the same (C12). */
+export function tlsOptionsOf(host: RelayHost, tls: TlsRequirement, key: string): TlsOptions {
+  return {
+    serverName: tls.serverName ?? host.host.replace(/^\[(?:IPv6:)?(.*)\]$/i, '$1'),
+    verify: tls.level === 'verify',
+    ca: tls.ca,
+    minVersion: tls.minVersion,
+    sessionKey: key,
+  }
+}
