@@ -54,7 +54,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     clock,
     journal,
     tap: dialogue,
-    hmacMd5: (key: string, text: string) => createHmac('md5', key).update(text).digest('hex'),
+    hmacMd5: (key, text) => createHmac('md5', key).update(text).digest('hex'),
     random: Math.random,
   })
   const delivery = createDelivery({

@@ -35,7 +35,7 @@ export interface ServerJournal extends Journal {
 const SUBSYSTEMS: readonly Subsystem[] = ['intake', 'delivery', 'transport', 'store', 'admin', 'config', 'server']
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 20, info: 30, warn: 40, error: 50 }
 /** Lines are gathered up to this size: a write per line would cost more than the line. */
-const BUFFER_OCTETS = 16 * 1024
+const BUFFER_OCTETS = 8 * 1024
 const FLUSH_INTERVAL_MS = 250
 
 export function createJournal(settings: LogSettings): ServerJournal {
