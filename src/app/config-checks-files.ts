@@ -23,7 +23,11 @@ export interface FilePlaces extends SecretPlaces {
 }
 
 export function checkFiles(config: Config, places: FilePlaces): readonly KeyedFault[] {
-  return [...secretsOf(config).flatMap(([path, reference]) => checkSecret(path, reference, config, places)), ...checkCertificates(config, places), ...checkSocket(config, places)]
+  return [
+    ...secretsOf(config).flatMap(([path, reference]) => checkSecret(path, reference, config, places)),
+    ...checkCertificates(config, places),
+    ...checkSocket(config, places),
+  ]
 }
 
 /** Every secret with its place. */
@@ -45,7 +49,17 @@ function checkSecret(path: KeyPath, reference: SecretReference, config: Config, 
 function checkOwner(path: KeyPath, file: string, userName: string): KeyedFault[] {
   const user = findUser(userName)
   if (user === null || statSync(file).uid === user.uid) return []
-  return [{ path, part: 'value', fault: { code: 'owner-differs', message: `${quote(file)} does not belong to ${userName}, so that a change is seen only after a restart`, remedy: `Run: chown ${userName} ${file}` } }]
+  return [
+    {
+      path,
+      part: 'value',
+      fault: {
+        code: 'owner-differs',
+        message: `${quote(file)} does not belong to ${userName}, so that a change is seen only after a restart`,
+        remedy: `Run: chown ${userName} ${file}`,
+      },
+    },
+  ]
 }
 
 function checkCertificates(config: Config, { folder, nowMs }: FilePlaces): KeyedFault[] {
@@ -53,14 +67,18 @@ function checkCertificates(config: Config, { folder, nowMs }: FilePlaces): Keyed
   for (const [index, listener] of config.listen.entries()) {
     if (typeof listener === 'object' && typeof listener.tls === 'object') pairs.push([['listen', index, 'tls'], listener.tls])
   }
-  const faults = pairs.flatMap(([path, files]) => readCertificatePair(files, folder, nowMs).faults.map(({ which, fault }): KeyedFault => ({ path: [...path, which], part: 'value', fault })))
+  const faults = pairs.flatMap(([path, files]) =>
+    readCertificatePair(files, folder, nowMs).faults.map(({ which, fault }): KeyedFault => ({ path: [...path, which], part: 'value', fault })),
+  )
   const authorities = Object.entries(config.relays).flatMap(([name, relay]) => {
     const { ca } = tlsOf(relay)
     if (ca === null) return []
     const path = ['relays', name, 'tls', 'ca']
     const pem = readPem(ca, folder)
     if ('fault' in pem) return [{ path, part: 'value', fault: pem.fault } as const]
-    return pem.value.includes('-----BEGIN CERTIFICATE-----') ? [] : [{ path, part: 'value', fault: { code: 'tls-invalid', message: `${quote(ca)} holds no certificate in PEM form` } } as const]
+    return pem.value.includes('-----BEGIN CERTIFICATE-----')
+      ? []
+      : [{ path, part: 'value', fault: { code: 'tls-invalid', message: `${quote(ca)} holds no certificate in PEM form` } } as const]
   })
   return [...faults, ...authorities]
 }
@@ -69,5 +87,16 @@ function checkSocket(config: Config, { file, cwd }: FilePlaces): KeyedFault[] {
   const path = adminSocketOf(config.admin, dataFolderOf(config.data, file, cwd), file, cwd)
   const octets = Buffer.byteLength(path)
   if (octets <= SOCKET_PATH_OCTETS_MAX) return []
-  return [{ path: ['admin'], part: 'value', fault: { code: 'socket-too-long', message: `the path of the admin socket has ${octets} octets`, allowed: `at most ${SOCKET_PATH_OCTETS_MAX}`, remedy: 'Set admin: to a shorter path, such as /run/postern/postern.sock.' } }]
+  return [
+    {
+      path: ['admin'],
+      part: 'value',
+      fault: {
+        code: 'socket-too-long',
+        message: `the path of the admin socket has ${octets} octets`,
+        allowed: `at most ${SOCKET_PATH_OCTETS_MAX}`,
+        remedy: 'Set admin: to a shorter path, such as /run/postern/postern.sock.',
+      },
+    },
+  ]
 }

@@ -6,7 +6,7 @@
  * comments survive that, too, but its spacing may change. Pure: reads and writes no file.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { Document, isCollection, isMap, isPair, isScalar, isSeq, type Pair, parseDocument, stringify, type YAMLMap } from 'yaml'
+import { type Document, isCollection, isMap, isPair, isScalar, isSeq, type Pair, parseDocument, stringify, type YAMLMap } from 'yaml'
 import { type KeyPath, valueAt } from './config-path.ts'
 
 /** The text with that value; throws a RangeError if the path leads through something that is no mapping or list. */
@@ -36,11 +36,13 @@ function parsed(text: string): Document {
 function setIn(document: Document, path: KeyPath, value: unknown): void {
   for (let depth = 1; depth < path.length; depth++) {
     const above = path.slice(0, depth)
+    const step = path[depth]
     const node = document.getIn(above, true)
     const isEmpty = node === undefined || (isScalar(node) && node.value === null)
-    if (isEmpty) document.setIn(above, document.createNode(typeof path[depth] === 'number' ? [] : {}))
+    if (isEmpty) document.setIn(above, document.createNode(typeof step === 'number' ? [] : {}))
     else if (!isCollection(node)) throw new RangeError(`${above.join('.')} is neither a mapping nor a list`)
-    else if (isSeq(node) && !(typeof path[depth] === 'number' && path[depth] <= node.items.length)) throw new RangeError(`the list ${above.join('.')} has ${node.items.length} entries; give the number of one, from 0`)
+    else if (isSeq(node) && !(typeof step === 'number' && step <= node.items.length))
+      throw new RangeError(`the list ${above.join('.')} has ${node.items.length} entries; give the number of one, from 0`)
   }
   document.setIn(path, document.createNode(value))
 }
@@ -63,7 +65,9 @@ function spliceScalar(text: string, path: KeyPath, value: unknown): string | nul
   if (!isScalar(node) || node.range === null || node.range === undefined || !isPlain(value)) return null
   const [from, to] = node.range
   const written = inFlow(value)
-  return from === to ? `${text.slice(0, from)}${/\s$/.test(text.slice(0, from)) ? '' : ' '}${written}${text.slice(to)}` : text.slice(0, from) + written + text.slice(to)
+  return from === to
+    ? `${text.slice(0, from)}${/\s$/.test(text.slice(0, from)) ? '' : ' '}${written}${text.slice(to)}`
+    : text.slice(0, from) + written + text.slice(to)
 }
 
 /** A scalar in a form that is right in block and in flow mappings. */

@@ -102,6 +102,7 @@ export function formatProblem(problem: ConfigProblem): string {
 
 /** A value in a sentence: quoted, cut, on one line; a password in a URL is struck out. */
 export function quote(value: unknown): string {
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
   const struck = text.replace(/[^\s/@:]*:[^\s@]*@/g, '***@')
   return JSON.stringify(struck.length > 60 ? `${struck.slice(0, 57)}...` : struck)

@@ -12,7 +12,7 @@ import type { CredentialConfig, RelayConfig } from './config-schema-relay.ts'
 import { isLoopback, type ListenerAddress, type Parsed, parseListener } from './config-values.ts'
 
 /** What a parser answers for a value that the schema let through. */
-export function valueOf<Value>(result: Parsed<Value>): Value {
+export function checkedValue<Value>(result: Parsed<Value>): Value {
   if ('fault' in result) throw new Error(`not checked by the schema: ${result.fault.message}`)
   return result.value
 }
@@ -69,7 +69,7 @@ export interface ImpliedListener extends ListenerAddress {
 export function listenersOf(config: Config): readonly ImpliedListener[] {
   return config.listen.map((written) => {
     const entry: Partial<ListenerConfig> & { readonly url: string } = typeof written === 'string' ? { url: written } : written
-    const address = valueOf(parseListener(entry.url))
+    const address = checkedValue(parseListener(entry.url))
     const loopback = isLoopback(address.host)
     return {
       ...address,

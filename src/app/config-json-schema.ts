@@ -32,18 +32,21 @@ export function configJsonSchema(): SchemaNode {
 
 /** What the schema says of a key, all alternatives in one; null: there is no such key. */
 export function schemaAt(path: KeyPath): SchemaNode | null {
+  const nodes = alternativesAt(path)
+  return nodes.length === 0 ? null : (Object.assign({}, ...nodes) as SchemaNode)
+}
+
+/** Each form that the value may take (text, list, mapping); empty: there is no such key. */
+export function alternativesAt(path: KeyPath): readonly SchemaNode[] {
   let nodes: readonly SchemaNode[] = alternatives(configJsonSchema())
-  for (const step of path) {
-    const next = nodes.flatMap((node) => {
-      if (typeof step === 'number' && node.items !== undefined) return [node.items]
-      const property = node.properties !== undefined && Object.hasOwn(node.properties, step) ? node.properties[step] : undefined
-      if (property !== undefined) return [property]
-      return typeof node.additionalProperties === 'object' ? [node.additionalProperties] : []
-    })
-    if (next.length === 0) return null
-    nodes = next.flatMap(alternatives)
-  }
-  return Object.assign({}, ...nodes) as SchemaNode
+  for (const step of path) nodes = nodes.flatMap((node) => below(node, step)).flatMap(alternatives)
+  return nodes
+}
+function below(node: SchemaNode, step: string | number): readonly SchemaNode[] {
+  if (typeof step === 'number' && node.items !== undefined) return [node.items]
+  const property = node.properties !== undefined && Object.hasOwn(node.properties, step) ? node.properties[step] : undefined
+  if (property !== undefined) return [property]
+  return typeof node.additionalProperties === 'object' ? [node.additionalProperties] : []
 }
 function alternatives(node: SchemaNode): readonly SchemaNode[] {
   const { anyOf, oneOf, ...own } = node

@@ -22,7 +22,7 @@ export const CONFIG_NAME = 'postern.yaml'
 /** An absolute path; null: there is no file. A path that was asked for is answered whether it exists or not. */
 export function findConfigFile(request: ConfigRequest): string | null {
   const { env, cwd } = request
-  const asked = request.explicitPath ?? env['POSTERN_CONFIG'] ?? ''
+  const asked = request.explicitPath ?? env.POSTERN_CONFIG ?? ''
   if (asked !== '') return resolve(cwd, asked)
   const system = request.systemPath === undefined ? SYSTEM_CONFIG_PATH : request.systemPath
   return [join(cwd, CONFIG_NAME), ...(system === null ? [] : [system])].find((path) => existsSync(path)) ?? null

@@ -31,21 +31,28 @@ export function parsed(parse: (value: string) => Parsed<unknown>, meta: Readonly
   }, meta)
 }
 
-/** A duration between two others, both included. */
+/** A duration between two others, both included. A number without a unit is told which units there are. */
 export function duration(min: string, max: string) {
   const range = `${min} to ${max}`
-  return text(
-    (value) => {
-      const ms = parseDuration(value)
-      if (ms === null) {
-        const guess = /^\s*\d+\s*$/.test(value) ? `Write ${value.trim()}s for seconds or ${value.trim()}m for minutes.` : 'Units are ms, s, m, h and d.'
-        return { code: 'bad-duration', message: `${quote(value)} is no duration`, allowed: `a number with its unit, ${range}`, remedy: guess }
-      }
-      if (ms >= (parseDuration(min) ?? 0) && ms <= (parseDuration(max) ?? 0)) return null
-      return { code: 'out-of-range', message: `${quote(value)} is out of range`, allowed: range }
-    },
-    { examples: [min], 'x-kind': `duration, ${range}` },
-  )
+  return z
+    .custom<string>()
+    .check((context) => {
+      const fault = durationFault(context.value, min, max)
+      if (fault !== null) context.issues.push({ code: 'custom', input: context.value, params: { fault }, path: [] })
+    })
+    .meta({ type: 'string', 'x-kind': `duration, ${range}` })
+}
+
+function durationFault(value: unknown, min: string, max: string): Fault | null {
+  const range = `${min} to ${max}`
+  const ms = typeof value === 'string' ? parseDuration(value) : null
+  if (ms === null) {
+    const count = /^\s*\d+\s*$/.test(String(value)) ? String(value).trim() : null
+    const remedy = count === null ? 'Units are ms, s, m, h and d.' : `Write ${count}s for seconds or ${count}m for minutes.`
+    return { code: 'bad-duration', message: `${quote(value)} is no duration`, allowed: `a number with its unit, ${range}`, remedy }
+  }
+  if (ms >= durationMs(min) && ms <= durationMs(max)) return null
+  return { code: 'out-of-range', message: `${quote(value)} is out of range`, allowed: range }
 }
 
 /** A size between two others, in octets. YAML reads a plain number as a number; both are taken. */
@@ -58,7 +65,12 @@ export function size(min: number, max: number) {
       const octets = typeof value === 'number' || typeof value === 'string' ? parseSize(String(value)) : null
       const fault: Fault | null =
         octets === null
-          ? { code: 'bad-size', message: `${quote(value)} is no size`, allowed: `a number with or without unit, ${range}`, remedy: 'Units are KB, MB, GB and KiB, MiB, GiB.' }
+          ? {
+              code: 'bad-size',
+              message: `${quote(value)} is no size`,
+              allowed: `a number with or without unit, ${range}`,
+              remedy: 'Units are KB, MB, GB and KiB, MiB, GiB.',
+            }
           : octets < min || octets > max
             ? { code: 'out-of-range', message: `${quote(value)} is out of range`, allowed: range }
             : null
@@ -80,34 +92,53 @@ export function sizeOctets(value: string | number): number {
 }
 export const name = text((value) => {
   if (RESERVED_NAMES.includes(value)) return { code: 'bad-name', message: `${quote(value)} has a meaning of its own in routes`, remedy: 'Choose another name.' }
-  return NAME.test(value) ? null : { code: 'bad-name', message: `${quote(value)} is no name`, allowed: 'letters, digits, - and _, at most 40, beginning with a letter or digit' }
+  return NAME.test(value)
+    ? null
+    : { code: 'bad-name', message: `${quote(value)} is no name`, allowed: 'letters, digits, - and _, at most 40, beginning with a letter or digit' }
 })
 
 /** A pattern for addresses, as `core/pattern.ts` reads it. */
 export const addressPattern = text(
   (value) => {
     if (value === '<>' || (/^[^\s<>,;\p{Cc}]{1,320}$/u.test(value) && value.split('@').length <= 2 && !value.endsWith('@'))) return null
-    return { code: 'bad-address', message: `${quote(value)} is no address pattern`, allowed: 'user@example.com, *@example.com, example.com, *.example.com, <> or *' }
+    return {
+      code: 'bad-address',
+      message: `${quote(value)} is no address pattern`,
+      allowed: 'user@example.com, *@example.com, example.com, *.example.com, <> or *',
+    }
   },
   { 'x-kind': 'address pattern' },
 )
 /** A pattern for anything else: `*` stands for any run of characters. */
-export const glob = text((value) => (value !== '' && value.length <= 1000 ? null : { code: 'out-of-range', message: 'must not be empty', allowed: 'a text with * for any characters' }), { 'x-kind': 'pattern' })
+export const glob = text(
+  (value) =>
+    value !== '' && value.length <= 1000 ? null : { code: 'out-of-range', message: 'must not be empty', allowed: 'a text with * for any characters' },
+  { 'x-kind': 'pattern' },
+)
 
 export const address = text((value) =>
-  /^[^\s<>,;@\p{Cc}]{1,64}@[^\s<>,;@\p{Cc}]{1,255}$/u.test(value) ? null : { code: 'bad-address', message: `${quote(value)} is no address`, allowed: 'user@example.com' },
+  /^[^\s<>,;@\p{Cc}]{1,64}@[^\s<>,;@\p{Cc}]{1,255}$/u.test(value)
+    ? null
+    : { code: 'bad-address', message: `${quote(value)} is no address`, allowed: 'user@example.com' },
 )
 export const hostName = text((value) =>
   /^(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/.test(value)
     ? null
     : { code: 'bad-host', message: `${quote(value)} is no host name`, allowed: 'letters, digits and - in labels of at most 63, with dots between' },
 )
-export const ipAddress = text((value) => (isAddress(value) ? null : { code: 'bad-host', message: `${quote(value)} is no address`, allowed: 'an IPv4 or IPv6 address' }))
+export const ipAddress = text((value) =>
+  isAddress(value) ? null : { code: 'bad-host', message: `${quote(value)} is no address`, allowed: 'an IPv4 or IPv6 address' },
+)
 export const path = text(
-  (value) => (value !== '' && value.length <= 4096 && !/\p{Cc}/u.test(value) ? null : { code: 'out-of-range', message: 'is no path', allowed: 'a path, relative ones from the folder of this file' }),
+  (value) =>
+    value !== '' && value.length <= 4096 && !/\p{Cc}/u.test(value)
+      ? null
+      : { code: 'out-of-range', message: 'is no path', allowed: 'a path, relative ones from the folder of this file' },
   { 'x-kind': 'path' },
 )
-export const line = text((value) => (/^[^\p{Cc}]{1,500}$/u.test(value) ? null : { code: 'out-of-range', message: 'must be one line of text', allowed: '1 to 500 characters' }))
+export const line = text((value) =>
+  /^[^\p{Cc}]{1,500}$/u.test(value) ? null : { code: 'out-of-range', message: 'must be one line of text', allowed: '1 to 500 characters' },
+)
 
 /** Where a secret is; exactly one of the three. A plain text is refused without being repeated. */
 export const secretReference = z
@@ -119,27 +150,48 @@ export const secretReference = z
   .meta({
     'x-kind': 'secret: { file: PATH }, { env: NAME } or { credential: NAME }',
     oneOf: [
-      { type: 'object', properties: { file: { type: 'string', description: 'File with the secret, mode 0600.' } }, required: ['file'], additionalProperties: false },
+      {
+        type: 'object',
+        properties: { file: { type: 'string', description: 'File with the secret, mode 0600.' } },
+        required: ['file'],
+        additionalProperties: false,
+      },
       { type: 'object', properties: { env: { type: 'string', description: 'Environment variable.' } }, required: ['env'], additionalProperties: false },
-      { type: 'object', properties: { credential: { type: 'string', description: 'systemd credential (LoadCredential=).' } }, required: ['credential'], additionalProperties: false },
+      {
+        type: 'object',
+        properties: { credential: { type: 'string', description: 'systemd credential (LoadCredential=).' } },
+        required: ['credential'],
+        additionalProperties: false,
+      },
     ],
   })
 export type SecretReference = { readonly file: string } | { readonly env: string } | { readonly credential: string }
 
-const SECRET_NAMES: Readonly<Record<string, RegExp>> = { file: /^[^\p{Cc}]{1,4096}$/u, env: /^[A-Za-z_][A-Za-z0-9_]{0,127}$/, credential: /^[A-Za-z0-9_.-]{1,255}$/ }
+const SECRET_NAMES: Readonly<Record<string, RegExp>> = {
+  file: /^[^\p{Cc}]{1,4096}$/u,
+  env: /^[A-Za-z_][A-Za-z0-9_]{0,127}$/,
+  credential: /^[A-Za-z0-9_.-]{1,255}$/,
+}
 
 function secretFault(value: unknown): Fault | null {
   const allowed = '{ file: PATH }, { env: NAME } or { credential: NAME }'
   if (typeof value === 'string' || typeof value === 'number') {
-    const remedy = 'Put it into a file that only Postern can read (chmod 600) and write { file: secrets/NAME } here. Change the password if others have seen this file.'
+    const remedy =
+      'Put it into a file that only Postern can read (chmod 600) and write { file: secrets/NAME } here. Change the password if others have seen this file.'
     return { code: 'secret-in-file', message: 'a password must not stand in this file', allowed, remedy }
   }
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) return { code: 'wrong-type', message: `must say where the password is, not be ${typeName(value)}`, allowed }
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    return { code: 'wrong-type', message: `must say where the password is, not be ${typeName(value)}`, allowed }
   const entries = Object.entries(value)
   const [kind = '', where] = entries[0] ?? []
   const pattern = SECRET_NAMES[kind]
   if (entries.length !== 1 || pattern === undefined) return { code: 'not-allowed', message: 'must say in one way where the password is', allowed }
-  if (typeof where !== 'string' || !pattern.test(where) || (kind === 'credential' && /^\.+$/.test(where))) return { code: 'not-allowed', message: `${kind}: is not the name of ${kind === 'file' ? 'a file' : kind === 'env' ? 'an environment variable' : 'a systemd credential'}`, allowed }
+  if (typeof where !== 'string' || !pattern.test(where) || (kind === 'credential' && /^\.+$/.test(where)))
+    return {
+      code: 'not-allowed',
+      message: `${kind}: is not the name of ${kind === 'file' ? 'a file' : kind === 'env' ? 'an environment variable' : 'a systemd credential'}`,
+      allowed,
+    }
   return null
 }
 

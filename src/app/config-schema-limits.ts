@@ -17,7 +17,7 @@ const shape = {
   connections: z.int().min(1).max(100_000).describe('Most connections at once.'),
   connectionsPerClient: z.int().min(1).max(100_000).describe('Most connections at once of one client address. All applications of this machine share one.'),
   errorsPerSession: z.int().min(1).max(10_000).describe('Refused commands after which a session is closed.'),
-  junkPerSession: z.int().min(1).max(100_000).describe('Commands that lead nowhere (NOOP, RSET, VRFY ...) after which a session is closed, counted anew with each message.'),
+  junkPerSession: z.int().min(1).max(100_000).describe('Commands that lead nowhere (NOOP, RSET, VRFY ...) after which a session is closed.'),
   commandTime: duration('1s', '1h').describe('Time for a whole command or line of content, not for a byte (RFC 5321 §4.5.3.2.7: 5 minutes).'),
   authGuessesPerSession: z.int().min(1).max(100).describe('Failed logins after which a session is closed.'),
   authGuessesPerClient: z.int().min(1).max(10_000).describe('Failed logins of one client address in 10 minutes, after which it is sent away.'),

@@ -16,8 +16,8 @@ const tls = z
     z.enum(LEVELS),
     z.strictObject({
       level: z.enum(LEVELS).optional().describe(TLS_TEXT),
-      ca: path.optional().describe('PEM file of the authorities to trust instead of the system\'s.'),
-      serverName: hostName.optional().describe('Name to ask for (SNI) and to verify, instead of the host\'s.'),
+      ca: path.optional().describe("PEM file of the authorities to trust instead of the system's."),
+      serverName: hostName.optional().describe("Name to ask for (SNI) and to verify, instead of the host's."),
       minVersion: z.enum(['TLSv1.2', 'TLSv1.3']).default('TLSv1.2').describe('Lowest version of TLS.'),
       implicit: z.boolean().optional().describe('TLS from the first byte. Default: yes on port 465 (submissions).'),
     }),
@@ -31,8 +31,15 @@ const credential = z.strictObject({
   for: oneOrMany(addressPattern, 1000)
     .optional()
     .describe('Senders (reverse-paths) that this login is for: addresses go before domains. Default: the username, if it is an address.'),
-  fallback: z.boolean().optional().describe('Used for senders that no other credential is for. Default: yes for a credential named fallback, and for the only one.'),
-  mechanisms: z.array(z.enum(['PLAIN', 'LOGIN', 'CRAM-MD5'])).min(1).default(['PLAIN', 'LOGIN', 'CRAM-MD5']).describe('Ways of logging in, in order of preference.'),
+  fallback: z
+    .boolean()
+    .optional()
+    .describe('Used for senders that no other credential is for. Default: yes for a credential named fallback, and for the only one.'),
+  mechanisms: z
+    .array(z.enum(['PLAIN', 'LOGIN', 'CRAM-MD5']))
+    .min(1)
+    .default(['PLAIN', 'LOGIN', 'CRAM-MD5'])
+    .describe('Ways of logging in, in order of preference.'),
 })
 
 const limits = z
@@ -42,7 +49,12 @@ const limits = z
     messagesPerSession: z.int().min(1).max(1_000_000).default(100).describe('Messages after which a session is closed and a new one opened.'),
     sessionAge: duration('1s', '1d').default('5m').describe('Age after which a session takes no new message.'),
     idle: duration('0s', '1h').default('10s').describe('How long a session without work is kept open.'),
-    recipientsPerTransaction: z.int().min(1).max(10_000).default(50).describe('Most recipients of one message in one transaction. Every server must take 100 (RFC 5321 §4.5.3.1.8).'),
+    recipientsPerTransaction: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(50)
+      .describe('Most recipients of one message in one transaction. Every server must take 100 (RFC 5321 §4.5.3.1.8).'),
   })
   .prefault({})
   .describe('How much this relay is asked to do at once.')
@@ -76,7 +88,7 @@ export const relaySchema = z.strictObject({
     .strictObject({ allowPlaintext: z.boolean().default(false).describe('Send passwords without TLS. Only for a relay on this machine.') })
     .prefault({})
     .describe('Rules for logging in.'),
-  source: ipAddress.optional().describe('Our address to connect from. Default: the system\'s choice.'),
+  source: ipAddress.optional().describe("Our address to connect from. Default: the system's choice."),
   heloName: hostName.optional().describe('Name in EHLO. Default: hostname.'),
   limits,
   timeouts,

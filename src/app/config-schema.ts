@@ -7,11 +7,11 @@
  */
 import * as z from 'zod'
 import { isPasswordHash } from '../intake/password-hash.ts'
-import { address, addressPattern, duration, glob, hostName, line, name, oneOrMany, parsed, path, secretReference, size, text } from './config-scalars.ts'
-import { relaySchema } from './config-schema-relay.ts'
-import { limitsSchema, limitsUnderPressureSchema } from './config-schema-limits.ts'
-import { parseListener, parseNetwork, parseVia } from './config-values.ts'
 import { quote } from './config-errors.ts'
+import { address, addressPattern, duration, glob, hostName, line, name, oneOrMany, parsed, path, secretReference, size, text } from './config-scalars.ts'
+import { limitsSchema, limitsUnderPressureSchema } from './config-schema-limits.ts'
+import { relaySchema } from './config-schema-relay.ts'
+import { parseListener, parseNetwork, parseVia } from './config-values.ts'
 
 const certificate = z.strictObject({
   cert: path.describe('PEM file with the certificate and its chain.'),
@@ -23,18 +23,36 @@ const listener = z.union([
   listenerUrl,
   z.strictObject({
     url: listenerUrl.describe('smtp://ADDRESS:PORT, or smtps:// for TLS from the first byte. Port 0 takes any free one.'),
-    tls: z.union([z.literal(false), certificate]).optional().describe('Certificate of this listener; false: no STARTTLS here. Default: the one under tls.'),
+    tls: z
+      .union([z.literal(false), certificate])
+      .optional()
+      .describe('Certificate of this listener; false: no STARTTLS here. Default: the one under tls.'),
     requireTls: z.boolean().default(false).describe('Refuse mail before STARTTLS (530 5.7.0).'),
     requireAuth: z.boolean().default(false).describe('Refuse mail before login, from trusted networks too.'),
     authWithoutTls: z.boolean().optional().describe('Offer login without TLS. Default: yes on loopback, no elsewhere.'),
-    pipelining: z.boolean().optional().describe('Offer PIPELINING. Default: no on loopback, where it saves nothing and hides injected commands; yes elsewhere.'),
-    bareLineEnds: z.enum(['refuse', 'normalize']).default('refuse').describe('What to do with a bare CR or LF in content: refuse the message (550 5.5.2) or make it CRLF.'),
+    pipelining: z
+      .boolean()
+      .optional()
+      .describe('Offer PIPELINING. Default: no on loopback, where it saves nothing and hides injected commands; yes elsewhere.'),
+    bareLineEnds: z
+      .enum(['refuse', 'normalize'])
+      .default('refuse')
+      .describe('What to do with a bare CR or LF in content: refuse the message (550 5.5.2) or make it CRLF.'),
   }),
 ])
 
 const user = z.strictObject({
   name: line.describe('Login name.'),
-  passwordHash: text((value) => (isPasswordHash(value) ? null : { code: 'bad-hash', message: 'is no password hash', allowed: '$scrypt$ln=15,r=8,p=1$SALT$HASH', remedy: 'Make one with: postern config hash-password' }))
+  passwordHash: text((value) =>
+    isPasswordHash(value)
+      ? null
+      : {
+          code: 'bad-hash',
+          message: 'is no password hash',
+          allowed: '$scrypt$ln=15,r=8,p=1$SALT$HASH',
+          remedy: 'Make one with: postern config hash-password. Inside { } it needs quotes, because of its commas.',
+        },
+  )
     .optional()
     .describe('Hash of the password, made by postern config hash-password.'),
   password: secretReference.optional().describe('Where the password itself is, instead of a hash.'),
@@ -52,18 +70,25 @@ const route = z.strictObject({
     )
     .optional()
     .describe('Header fields that must all match, by name: { Precedence: bulk }.'),
-  via: parsed(parseVia).describe('RELAY (credential chosen by sender), RELAY/CREDENTIAL, hold, discard (accepted and thrown away), or capture (kept, never sent).'),
+  via: parsed(parseVia).describe(
+    'RELAY (credential chosen by sender), RELAY/CREDENTIAL, hold, discard (accepted and thrown away), or capture (kept, never sent).',
+  ),
   reason: line.optional().describe('With hold: the reason to show.'),
 })
 
 const span = (min: string, max: string, text: string) =>
   z
-    .strictObject({ min: duration('1s', '7d').default(min).describe('The first time.'), max: duration('1s', '7d').default(max).describe('At most, after doubling each time.') })
+    .strictObject({
+      min: duration('1s', '7d').default(min).describe('The first time.'),
+      max: duration('1s', '7d').default(max).describe('At most, after doubling each time.'),
+    })
     .prefault({})
     .describe(text)
 
 export const configSchema = z.strictObject({
-  hostname: hostName.optional().describe('Our name: in the greeting, EHLO, Received and Message-ID. Should be fully qualified. Default: the name of the system.'),
+  hostname: hostName
+    .optional()
+    .describe('Our name: in the greeting, EHLO, Received and Message-ID. Should be fully qualified. Default: the name of the system.'),
   listen: z
     .array(listener)
     .min(1)
@@ -85,18 +110,28 @@ export const configSchema = z.strictObject({
     .min(1)
     .max(10_000)
     .optional()
-    .describe('Where mail goes: the first entry that matches decides, at every attempt. Mail that matches none is held. Default: all through the only relay; without a relay all is captured.'),
+    .describe(
+      'Where mail goes: the first entry that matches decides, at every attempt. Mail that matches none is held. Default: all through the only relay; without a relay all is captured.',
+    ),
   retry: z
     .strictObject({
       min: duration('1s', '1d').default('5m').describe('Wait before the second attempt.'),
       max: duration('1s', '7d').default('1h').describe('Longest wait between two attempts.'),
       factor: z.number().min(1).max(10).default(2).describe('Each wait is this many times the one before.'),
-      jitter: z.number().min(0).max(0.9).default(0.2).describe('Share by which a wait is moved either way at random, so that a backlog does not come back in step.'),
+      jitter: z
+        .number()
+        .min(0)
+        .max(0.9)
+        .default(0.2)
+        .describe('Share by which a wait is moved either way at random, so that a backlog does not come back in step.'),
       lifetime: duration('1m', '30d').default('5d').describe('Age at which mail is given up and its sender told (RFC 5321 §4.5.4.1: four or five days).'),
     })
     .prefault({})
     .describe('When deferred mail is tried again.'),
-  delayNoticeAfter: z.union([duration('1m', '30d'), z.literal('never')]).default('4h').describe('Age of undelivered mail at which its sender is told once; or never.'),
+  delayNoticeAfter: z
+    .union([duration('1m', '30d'), z.literal('never')])
+    .default('4h')
+    .describe('Age of undelivered mail at which its sender is told once; or never.'),
   dsn: z
     .strictObject({
       from: address.optional().describe('From address of reports. Default: MAILER-DAEMON at hostname.'),
@@ -130,7 +165,10 @@ export const configSchema = z.strictObject({
   log: z
     .strictObject({
       level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severity of what is logged.'),
-      format: z.enum(['auto', 'pretty', 'json']).default('auto').describe('pretty: for people; json: one object a line; auto: pretty on a terminal, else json.'),
+      format: z
+        .enum(['auto', 'pretty', 'json'])
+        .default('auto')
+        .describe('pretty: for people; json: one object a line; auto: pretty on a terminal, else json.'),
       file: path.optional().describe('File to append to. Default: standard output.'),
     })
     .prefault({})

@@ -19,10 +19,22 @@ const SECRET_OCTETS_MAX = 64 * 1024
 
 /** The secret now, or what keeps us from it; the line end of a file is not part of it. */
 export function readSecret(reference: SecretReference, places: SecretPlaces): Parsed<string> {
-  const found = 'env' in reference ? fromEnvironment(reference.env, places) : 'file' in reference ? fromFile(resolve(places.folder, reference.file), reference.file, true) : fromCredential(reference.credential, places)
+  const found =
+    'env' in reference
+      ? fromEnvironment(reference.env, places)
+      : 'file' in reference
+        ? fromFile(resolve(places.folder, reference.file), reference.file, true)
+        : fromCredential(reference.credential, places)
   if ('fault' in found) return found
   const value = found.value.replace(/\r?\n$/, '')
-  if (value === '' || /[\0\r\n]/.test(value)) return { fault: { code: 'secret-empty', message: `${describeSecret(reference)} ${value === '' ? 'is empty' : 'is more than one line'}`, remedy: 'It must hold the password and nothing else.' } }
+  if (value === '' || /[\0\r\n]/.test(value))
+    return {
+      fault: {
+        code: 'secret-empty',
+        message: `${describeSecret(reference)} ${value === '' ? 'is empty' : 'is more than one line'}`,
+        remedy: 'It must hold the password and nothing else.',
+      },
+    }
   return { value }
 }
 
@@ -51,13 +63,25 @@ export function describeSecret(reference: SecretReference): string {
 function fromEnvironment(name: string, { env }: SecretPlaces): Parsed<string> {
   const value = env[name]
   if (value !== undefined) return { value }
-  return { fault: { code: 'secret-missing', message: `environment variable ${name} is not set`, remedy: 'Set it where Postern is started, for example with EnvironmentFile= in its systemd unit.' } }
+  return {
+    fault: {
+      code: 'secret-missing',
+      message: `environment variable ${name} is not set`,
+      remedy: 'Set it where Postern is started, for example with EnvironmentFile= in its systemd unit.',
+    },
+  }
 }
 
 function fromCredential(name: string, { env }: SecretPlaces): Parsed<string> {
-  const folder = env['CREDENTIALS_DIRECTORY']
+  const folder = env.CREDENTIALS_DIRECTORY
   if (folder === undefined || !isAbsolute(folder)) {
-    return { fault: { code: 'secret-missing', message: `systemd credential ${name} is not there: $CREDENTIALS_DIRECTORY is not set`, remedy: `Start Postern by a systemd unit with LoadCredential=${name}:/path/to/file.` } }
+    return {
+      fault: {
+        code: 'secret-missing',
+        message: `systemd credential ${name} is not there: $CREDENTIALS_DIRECTORY is not set`,
+        remedy: `Start Postern by a systemd unit with LoadCredential=${name}:/path/to/file.`,
+      },
+    }
   }
   return fromFile(join(folder, name), `systemd credential ${name}`, false)
 }
@@ -82,6 +106,7 @@ function fromFile(path: string, shown: string, closed: boolean): Parsed<string> 
 
 function faultOf(fault: unknown, path: string, shown: string): Fault {
   const code = (fault as NodeJS.ErrnoException).code ?? 'unknown fault'
-  if (code === 'ENOENT') return { code: 'secret-missing', message: `${quote(shown)} does not exist`, remedy: `Write the password into ${path} and run: chmod 600 ${path}` }
+  if (code === 'ENOENT')
+    return { code: 'secret-missing', message: `${quote(shown)} does not exist`, remedy: `Write the password into ${path} and run: chmod 600 ${path}` }
   return { code: 'secret-unreadable', message: `${quote(shown)} cannot be read (${code})`, remedy: 'It must belong to the user that Postern runs as.' }
 }

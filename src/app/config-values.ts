@@ -24,7 +24,12 @@ const LISTENER = /^(smtps?):\/\/(\[[^\]]*\]|[^:/[\]]*)(?::(\d{1,5}))?\/?$/
 /** `smtp://127.0.0.1:25`, `smtp://[::1]:25`, `smtps://0.0.0.0:465`. */
 export function parseListener(text: string): Parsed<ListenerAddress> {
   const bad = (message: string): Parsed<never> => ({
-    fault: { code: 'bad-listener', message, allowed: 'smtp://ADDRESS:PORT or smtps://ADDRESS:PORT', remedy: 'For example smtp://127.0.0.1:25 or smtp://[::1]:25.' },
+    fault: {
+      code: 'bad-listener',
+      message,
+      allowed: 'smtp://ADDRESS:PORT or smtps://ADDRESS:PORT',
+      remedy: 'For example smtp://127.0.0.1:25 or smtp://[::1]:25.',
+    },
   })
   const match = LISTENER.exec(text)
   if (match === null) return bad(`${quote(text)} is no address to listen on`)
@@ -57,7 +62,12 @@ const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])
 /** `host`, `[host]`, `host:587`, `host:submission`, `[::1]:587`. Port 465 means TLS from the first byte. */
 export function parseRelayHost(text: string, implicitTls: boolean | null = null): Parsed<RelayHost> {
   const bad = (message: string, remedy?: string): Parsed<never> => ({
-    fault: { code: 'bad-host', message, allowed: 'HOST, HOST:PORT or [IPV6]:PORT', remedy: remedy ?? 'For example smtp.example.com:587 or smtp.example.com:submission.' },
+    fault: {
+      code: 'bad-host',
+      message,
+      allowed: 'HOST, HOST:PORT or [IPV6]:PORT',
+      remedy: remedy ?? 'For example smtp.example.com:587 or smtp.example.com:submission.',
+    },
   })
   if (isPlainIpv6(text)) return bad(`${quote(text)} does not say where the address ends`, `Write it as [${text}].`)
   const match = RELAY_HOST.exec(text)
@@ -65,25 +75,34 @@ export function parseRelayHost(text: string, implicitTls: boolean | null = null)
   const [, hostText = '', portText] = match
   const host = hostText.startsWith('[') ? hostText.slice(1, -1) : hostText
   if (!isPlainIpv4(host) && !isPlainIpv6(host) && (!HOST_NAME.test(host) || /^[\d.]+$/.test(host))) return bad(`${quote(host)} is no host name or address`)
-  const service = portText === undefined ? { port: implicitTls === true ? 465 : 25, implicitTls: false } : (SERVICES.get(portText) ?? { port: Number(portText), implicitTls: portText === '465' })
-  if (!(service.port >= 1 && service.port <= 65_535)) return bad(`${quote(portText)} is no port or service`, `A number, or one of ${[...SERVICES.keys()].join(', ')}.`)
+  const service =
+    portText === undefined
+      ? { port: implicitTls === true ? 465 : 25, implicitTls: false }
+      : (SERVICES.get(portText) ?? { port: Number(portText), implicitTls: portText === '465' })
+  if (!(service.port >= 1 && service.port <= 65_535))
+    return bad(`${quote(portText)} is no port or service`, `A number, or one of ${[...SERVICES.keys()].join(', ')}.`)
   return { value: { host: host.replace(/\.$/, ''), port: service.port, implicitTls: implicitTls ?? service.implicitTls } }
 }
 
 /** A CIDR block in its one spelling: `127.0.0.1` becomes `127.0.0.1/32`. */
 export function parseNetwork(text: string): Parsed<string> {
-  const bad = (message: string, remedy?: string): Parsed<never> => ({ fault: { code: 'bad-network', message, allowed: 'a network like 10.1.0.0/16 or fd00::/8, or one address', ...(remedy === undefined ? {} : { remedy }) } })
+  const bad = (message: string, remedy?: string): Parsed<never> => ({
+    fault: { code: 'bad-network', message, allowed: 'a network like 10.1.0.0/16 or fd00::/8, or one address', ...(remedy === undefined ? {} : { remedy }) },
+  })
   const [address = '', bitsText, ...more] = text.split('/')
   const isV4 = isPlainIpv4(address)
   if (more.length > 0 || (!isV4 && !isPlainIpv6(address))) return bad(`${quote(text)} is no network`)
   const widest = isV4 ? 32 : 128
-  if (bitsText !== undefined && (!/^\d{1,3}$/.test(bitsText) || Number(bitsText) > widest)) return bad(`${quote(`/${bitsText}`)} is no prefix length from 0 to ${widest}`)
+  if (bitsText !== undefined && (!/^\d{1,3}$/.test(bitsText) || Number(bitsText) > widest))
+    return bad(`${quote(`/${bitsText}`)} is no prefix length from 0 to ${widest}`)
   const parsed = ipaddr.parse(address)
-  if (parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress()) return bad(`${quote(text)} is an IPv4 address in IPv6 clothing`, `Write ${parsed.toIPv4Address()} instead; it covers both.`)
+  if (parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress())
+    return bad(`${quote(text)} is an IPv4 address in IPv6 clothing`, `Write ${parsed.toIPv4Address()} instead; it covers both.`)
   const bits = bitsText === undefined ? widest : Number(bitsText)
   const cidr = `${parsed.toString()}/${bits}`
   const base = isV4 ? ipaddr.IPv4.networkAddressFromCIDR(cidr) : ipaddr.IPv6.networkAddressFromCIDR(cidr)
-  if (base.toString() !== parsed.toString()) return bad(`${quote(text)} has bits set behind its prefix`, `Did you mean ${base}/${bits}, or ${parsed}/${widest}?`)
+  if (base.toString() !== parsed.toString())
+    return bad(`${quote(text)} has bits set behind its prefix`, `Did you mean ${base}/${bits}, or ${parsed}/${widest}?`)
   return { value: cidr }
 }
 
@@ -105,8 +124,15 @@ export function parseVia(text: string): Parsed<Via> {
   if (more.length === 0 && NAME.test(relay) && !RESERVED_NAMES.includes(relay) && (credential === undefined || NAME.test(credential))) {
     return { value: { kind: 'relay', relay, credential: credential ?? null } }
   }
-  const remedy = text === 'mx' ? 'Direct delivery to the recipients\' servers is not there yet; name a relay.' : undefined
-  return { fault: { code: 'bad-route', message: `${quote(text)} is no target of a route`, allowed: 'RELAY, RELAY/CREDENTIAL, hold, discard or capture', ...(remedy === undefined ? {} : { remedy }) } }
+  const remedy = text === 'mx' ? "Direct delivery to the recipients' servers is not there yet; name a relay." : undefined
+  return {
+    fault: {
+      code: 'bad-route',
+      message: `${quote(text)} is no target of a route`,
+      allowed: 'RELAY, RELAY/CREDENTIAL, hold, discard or capture',
+      ...(remedy === undefined ? {} : { remedy }),
+    },
+  }
 }
 
 function isPlainIpv4(text: string): boolean {

@@ -4,11 +4,12 @@
  * Shows where secrets are, never what they are; hashes count as secrets. Pure.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { hostnameOf, listenersOf, routesOf, tlsOf, valueOf } from './config-implied.ts'
+import { stringify } from 'yaml'
+import type { LoadedConfig } from './config.ts'
+import { checkedValue, hostnameOf, listenersOf, routesOf, tlsOf } from './config-implied.ts'
 import { schemaAt } from './config-json-schema.ts'
 import { adminSocketOf, dataFolderOf } from './config-locate.ts'
 import { formatKeyPath, type KeyPath, valueAt } from './config-path.ts'
-import type { LoadedConfig } from './config.ts'
 import { listOf, type SecretReference } from './config-scalars.ts'
 import { type Config, configSchema } from './config-schema.ts'
 import { describeSecret } from './config-secrets.ts'
@@ -42,7 +43,7 @@ export function resolvedConfig(loaded: LoadedConfig): Mapping {
 function resolvedRelay(relay: Config['relays'][string]): Mapping {
   const tls = tlsOf(relay)
   const hosts = listOf(relay.host).map((host) => {
-    const { host: name, port, implicitTls } = valueOf(parseRelayHost(host, tls.implicit))
+    const { host: name, port, implicitTls } = checkedValue(parseRelayHost(host, tls.implicit))
     return `${name.includes(':') ? `[${name}]` : name}:${port}${implicitTls ? ' (TLS from the first byte)' : ''}`
   })
   const credentials = Object.entries(relay.credentials).map(([name, credential]) => [name, { ...credential, password: shownSecret(credential.password) }])
@@ -84,4 +85,10 @@ function leaves(value: unknown, path: KeyPath): readonly KeyPath[] {
   const isSecret = path.at(-1) === 'password'
   if (value === null || typeof value !== 'object' || Array.isArray(value) || isSecret) return [path]
   return Object.entries(value).flatMap(([key, inner]) => leaves(inner, [...path, key]))
+}
+
+/** Values as they would stand in the file; a single value as it is. */
+export function asYaml(value: unknown): string {
+  if (value === null || typeof value !== 'object') return String(value)
+  return stringify(value, { lineWidth: 0 }).trimEnd()
 }

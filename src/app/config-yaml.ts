@@ -17,7 +17,6 @@ export interface PlacedFault extends Position {
   readonly fault: Fault
 }
 export interface ConfigSource {
-  readonly document: Document.Parsed
   /** Plain values; keys with nothing behind them are left out, as if they were not there. */
   readonly values: unknown
   readonly faults: readonly PlacedFault[]
@@ -39,26 +38,54 @@ const SYNTAX: Readonly<Record<string, readonly [message: string, remedy: string]
 
 export function parseConfigText(text: string): ConfigSource {
   const lines = new LineCounter()
-  const document = parseDocument(text, { prettyErrors: false, lineCounter: lines, merge: false, strict: true })
+  const document = parseOrNull(text, lines)
   const at = (offset: number): Position => {
     const { line, col } = lines.linePos(offset)
     return { line: Math.max(line, 1), column: Math.max(col, 1) }
   }
-  const faults = [...syntaxFaults(document, at), ...aliasFaults(document, at)]
+  const faults = document === null ? [TOO_DEEP] : [...syntaxFaults(document, at), ...aliasFaults(document, at)]
+  const values = document === null || faults.length > 0 ? null : plainValues(document)
   return {
-    document,
-    values: faults.length > 0 ? null : withoutEmpty(document.toJS({ maxAliasCount: 100 })),
-    faults,
-    locate: (path, part) => at(offsetOf(document, path, part)),
+    values: values ?? null,
+    faults: values === undefined ? [TOO_DEEP] : faults,
+    locate: (path, part) => at(document === null ? 0 : offsetOf(document, path, part)),
+  }
+}
+
+const TOO_DEEP: PlacedFault = {
+  line: 1,
+  column: 1,
+  fault: { code: 'yaml-syntax', message: 'the file is nested too deep', remedy: 'Look for brackets that are not closed.' },
+}
+
+/** The parser descends by recursion: tens of thousands of brackets take the stack. */
+function parseOrNull(text: string, lineCounter: LineCounter): Document.Parsed | null {
+  try {
+    return parseDocument(text, { prettyErrors: false, lineCounter, merge: false, strict: true })
+  } catch (fault) {
+    if (fault instanceof RangeError) return null
+    throw fault
+  }
+}
+
+/** Undefined: aliases would make a huge thing of it. */
+function plainValues(document: Document.Parsed): unknown {
+  try {
+    return withoutEmpty(document.toJS({ maxAliasCount: ALIASES_MAX })) ?? null
+  } catch (fault) {
+    if (fault instanceof ReferenceError || fault instanceof RangeError) return undefined
+    throw fault
   }
 }
 
 function syntaxFaults(document: Document.Parsed, at: (offset: number) => Position): PlacedFault[] {
   const [first] = document.errors
   // The parser stumbles on after the first fault; what it then says mostly misleads.
-  const shown = first === undefined ? document.warnings : first.code === 'DUPLICATE_KEY' ? document.errors.filter((error) => error.code === first.code) : [first]
+  const shown =
+    first === undefined ? document.warnings : first.code === 'DUPLICATE_KEY' ? document.errors.filter((error) => error.code === first.code) : [first]
   return shown.map((error) => {
-    if (error.code === 'DUPLICATE_KEY') return { ...at(error.pos[0]), fault: { code: 'duplicate-key', message: 'this key is written twice in one mapping', remedy: 'Remove one of the two.' } }
+    if (error.code === 'DUPLICATE_KEY')
+      return { ...at(error.pos[0]), fault: { code: 'duplicate-key', message: 'this key is written twice in one mapping', remedy: 'Remove one of the two.' } }
     const [message, remedy] = SYNTAX[error.code] ?? ['this is not valid YAML', QUOTE_IT]
     return { ...at(error.pos[0]), fault: { code: 'yaml-syntax', message, remedy } }
   })
@@ -66,13 +93,31 @@ function syntaxFaults(document: Document.Parsed, at: (offset: number) => Positio
 
 function aliasFaults(document: Document.Parsed, at: (offset: number) => Position): PlacedFault[] {
   const faults: PlacedFault[] = []
+  let count = 0
   visit(document, {
-    Alias(_, alias) {
-      if (alias.resolve(document) !== undefined) return
-      faults.push({ ...at(alias.range?.[0] ?? 0), fault: { code: 'yaml-syntax', message: 'in YAML, * at the beginning of a value names an alias, and there is none of this name', remedy: 'Put the pattern into quotes: "*.example.com".' } })
+    Alias(_, alias, ancestors) {
+      const fault = aliasFault(alias.resolve(document), ancestors, ++count)
+      if (fault !== null) faults.push({ ...at(alias.range?.[0] ?? 0), fault })
+      return fault === null ? undefined : visit.BREAK
     },
   })
   return faults
+}
+
+/** What an alias names may hold further ones: with many, a small file would become a huge one. */
+const ALIASES_MAX = 100
+
+function aliasFault(target: unknown, ancestors: readonly unknown[], count: number): Fault | null {
+  if (target === undefined) {
+    return {
+      code: 'yaml-syntax',
+      message: 'in YAML, * at the beginning of a value names an alias, and there is none of this name',
+      remedy: 'Put the pattern into quotes: "*.example.com".',
+    }
+  }
+  if (ancestors.includes(target)) return { code: 'yaml-syntax', message: 'this alias stands inside of what it names', remedy: 'Remove it.' }
+  if (count > ALIASES_MAX) return { code: 'yaml-syntax', message: `there are more than ${ALIASES_MAX} aliases`, remedy: 'Write the values out.' }
+  return null
 }
 
 /** `relays:` with all entries commented out means the same as no `relays:` at all. */

@@ -4,10 +4,10 @@
  * Without a file the defaults hold, under which nothing leaves the machine. A file with an error
  * gives no configuration at all: the caller keeps the old one, or does not start.
  */
-import { openSync, closeSync, fstatSync, readFileSync } from 'node:fs'
-import { CONFIG_PROBLEMS, ConfigError, type ConfigProblem, type ConfigProblemCode } from './config-errors.ts'
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import { checkConfig } from './config-checks.ts'
 import { checkFiles } from './config-checks-files.ts'
+import { CONFIG_PROBLEMS, ConfigError, type ConfigProblem, type ConfigProblemCode } from './config-errors.ts'
 import { baseFolder, type ConfigRequest, displayPath, findConfigFile } from './config-locate.ts'
 import { faultsOf, type KeyedFault, problemAt } from './config-problems.ts'
 import { type Config, configSchema } from './config-schema.ts'
@@ -49,7 +49,11 @@ export function loadConfigText(text: string, file: string | null, request: LoadR
 }
 
 /** All problems of a text, errors before warnings and each in the order of the file. */
-export function examine(text: string, file: string | null, request: LoadRequest): { readonly config: Config | null; readonly written: unknown; readonly problems: readonly ConfigProblem[] } {
+export function examine(
+  text: string,
+  file: string | null,
+  request: LoadRequest,
+): { readonly config: Config | null; readonly written: unknown; readonly problems: readonly ConfigProblem[] } {
   const shown = file === null ? null : displayPath(file, request.cwd)
   const source = parseConfigText(text)
   if (source.faults.length > 0) {
@@ -73,7 +77,14 @@ function faultsBeyondSchema(config: Config, file: string | null, request: LoadRe
 /** Root was given up since the file was read: what was read then is still good. */
 function kept(keyed: KeyedFault): KeyedFault {
   if (keyed.fault.code !== 'secret-unreadable' && keyed.fault.code !== 'tls-unreadable') return keyed
-  return { ...keyed, fault: { code: 'kept-unreadable', message: `${keyed.fault.message}; what was read at the start stays`, remedy: 'Restart to read it again, or let the user that Postern runs as read it.' } }
+  return {
+    ...keyed,
+    fault: {
+      code: 'kept-unreadable',
+      message: `${keyed.fault.message}; what was read at the start stays`,
+      remedy: 'Restart to read it again, or let the user that Postern runs as read it.',
+    },
+  }
 }
 
 function inOrder(faults: readonly KeyedFault[], shown: string | null, source: ConfigSource | null): readonly ConfigProblem[] {
@@ -85,7 +96,9 @@ function inOrder(faults: readonly KeyedFault[], shown: string | null, source: Co
 /** Throws `ConfigError` if it cannot be read. */
 export function readConfigText(file: string, cwd: string): string {
   const fail = (code: ConfigProblemCode, message: string, remedy: string | null): never => {
-    throw new ConfigError([{ code, severity: CONFIG_PROBLEMS[code][0], file: displayPath(file, cwd), line: null, column: null, key: '', message, allowed: null, remedy }])
+    throw new ConfigError([
+      { code, severity: CONFIG_PROBLEMS[code][0], file: displayPath(file, cwd), line: null, column: null, key: '', message, allowed: null, remedy },
+    ])
   }
   let descriptor: number | null = null
   try {

@@ -2,10 +2,12 @@
  * What somebody may have meant: the nearest of some words by edit distance.
  */
 
-/** The choice that is at most a third of its letters away; null: none is near. */
+/** The choice that is at most a third of its letters away, or begins alike (`warning`, `warn`); null: none is near. */
 export function nearest(text: string, choices: readonly string[]): string | null {
   const [best] = choices.map((choice) => ({ choice, distance: distanceOf(text.toLowerCase(), choice.toLowerCase()) })).sort((a, b) => a.distance - b.distance)
-  return best !== undefined && best.distance <= Math.max(1, Math.floor(Math.max(best.choice.length, text.length) / 3)) ? best.choice : null
+  if (best === undefined) return null
+  if (best.distance <= Math.max(1, Math.floor(Math.max(best.choice.length, text.length) / 3))) return best.choice
+  return choices.find((choice) => choice.length >= 3 && text.toLowerCase().startsWith(choice.toLowerCase())) ?? null
 }
 
 /** Edit distance with swapped neighbours counted once (Damerau), on at most 64 characters. */

@@ -4,9 +4,9 @@
 import { compileAddressPattern, compileGlob, type Pattern } from '../core/pattern.ts'
 import type { PhaseTimeouts, RelayHost, RelaySettings } from '../core/route.ts'
 import type { ConfiguredCredential, ConfiguredRelay, DeliverySettings, RouteRule, RouteTarget } from '../delivery/settings.ts'
-import { readPem } from './config-certificates.ts'
-import { hostnameOf, isFallback, routesOf, sendersOf, tlsOf, valueOf } from './config-implied.ts'
 import type { LoadedConfig } from './config.ts'
+import { readPem } from './config-certificates.ts'
+import { checkedValue, hostnameOf, isFallback, routesOf, sendersOf, tlsOf } from './config-implied.ts'
 import { durationMs, listOf, sizeOctets } from './config-scalars.ts'
 import type { Config, RouteConfig } from './config-schema.ts'
 import type { CredentialConfig, RelayConfig } from './config-schema-relay.ts'
@@ -23,10 +23,16 @@ export function buildDeliverySettings(loaded: LoadedConfig, previous: DeliverySe
     hostname,
     routes: buildRoutes(config),
     relays: new Map(Object.entries(config.relays).map(([name, relay]) => [name, buildRelay(name, relay, loaded, previous?.relays.get(name) ?? null)])),
-    retry: { minDelayMs: durationMs(retry.min), maxDelayMs: durationMs(retry.max), factor: retry.factor, lifetimeMs: durationMs(retry.lifetime), jitter: retry.jitter },
+    retry: {
+      minDelayMs: durationMs(retry.min),
+      maxDelayMs: durationMs(retry.max),
+      factor: retry.factor,
+      lifetimeMs: durationMs(retry.lifetime),
+      jitter: retry.jitter,
+    },
     delayNoticeAfterMs: config.delayNoticeAfter === 'never' ? null : durationMs(config.delayNoticeAfter),
     readySetMax: queue.readySet,
-    readyPerFlowMax: queue.perFlow,
+    readyPerFlowMax: Math.min(queue.perFlow, queue.readySet),
     lane: {
       failedCohortsMax: queue.failedCohorts,
       suspendMs: { initial: durationMs(queue.suspend.min), max: durationMs(queue.suspend.max) },
@@ -79,14 +85,14 @@ function anyOf(written: string | readonly string[] | undefined): Pattern | null 
 }
 
 function targetOf(route: RouteConfig): RouteTarget {
-  const via = valueOf(parseVia(route.via))
+  const via = checkedValue(parseVia(route.via))
   if (via.kind === 'hold') return { kind: 'hold', reason: route.reason ?? 'held by a route' }
   return via.kind === 'relay' ? via : { kind: via.kind }
 }
 
 function buildRelay(name: string, relay: RelayConfig, loaded: LoadedConfig, previous: ConfiguredRelay | null): ConfiguredRelay {
   const tls = tlsOf(relay)
-  const [first, ...more] = listOf(relay.host).map((host): RelayHost => valueOf(parseRelayHost(host, tls.implicit)))
+  const [first, ...more] = listOf(relay.host).map((host): RelayHost => checkedValue(parseRelayHost(host, tls.implicit)))
   if (first === undefined) throw new SettingsError(`relay ${name} has no host`)
   const { limits } = relay
   const settings: RelaySettings = {
@@ -97,7 +103,7 @@ function buildRelay(name: string, relay: RelayConfig, loaded: LoadedConfig, prev
     sourceAddress: relay.source ?? null,
     limits: {
       sessionsMax: limits.sessions,
-      sessionsInitial: limits.initialSessions,
+      sessionsInitial: Math.min(limits.initialSessions, limits.sessions),
       messagesPerSession: limits.messagesPerSession,
       sessionAgeMs: durationMs(limits.sessionAge),
       sessionIdleMs: durationMs(limits.idle),
@@ -135,7 +141,12 @@ function timeoutsOf(relay: RelayConfig): PhaseTimeouts {
   }
 }
 
-function buildCredential(name: string, written: CredentialConfig, relay: RelayConfig, from: { readonly loaded: LoadedConfig; readonly previous: ConfiguredRelay | null }): ConfiguredCredential {
+function buildCredential(
+  name: string,
+  written: CredentialConfig,
+  relay: RelayConfig,
+  from: { readonly loaded: LoadedConfig; readonly previous: ConfiguredRelay | null },
+): ConfiguredCredential {
   const before = from.previous?.credentials.find(({ credential }) => credential.name === name)?.credential.password ?? null
   return {
     credential: {
@@ -145,7 +156,11 @@ function buildCredential(name: string, written: CredentialConfig, relay: RelayCo
       mechanisms: written.mechanisms,
       allowPlaintext: relay.auth.allowPlaintext,
     },
-    senders: sendersOf(written).map((pattern) => ({ pattern, matches: compileAddressPattern(pattern), kind: pattern.includes('@') && !pattern.startsWith('*@') ? ('address' as const) : ('domain' as const) })),
+    senders: sendersOf(written).map((pattern) => ({
+      pattern,
+      matches: compileAddressPattern(pattern),
+      kind: pattern.includes('@') && !pattern.startsWith('*@') ? ('address' as const) : ('domain' as const),
+    })),
     fallback: isFallback(name, written, relay),
   }
 }

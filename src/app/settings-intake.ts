@@ -4,10 +4,10 @@
 import { randomBytes, scryptSync } from 'node:crypto'
 import { compileAddressPattern } from '../core/pattern.ts'
 import type { IntakeLimits, IntakeSettings, ListenerSettings, UserSettings } from '../intake/settings.ts'
+import type { LoadedConfig } from './config.ts'
 import { readCertificatePair } from './config-certificates.ts'
 import { numberOf } from './config-checks.ts'
-import { hostnameOf, type ImpliedListener, listenersOf, valueOf } from './config-implied.ts'
-import type { LoadedConfig } from './config.ts'
+import { checkedValue, hostnameOf, type ImpliedListener, listenersOf } from './config-implied.ts'
 import type { Config } from './config-schema.ts'
 import type { LimitsConfig, LimitsUnderPressureConfig } from './config-schema-limits.ts'
 import { readSecret } from './config-secrets.ts'
@@ -23,7 +23,7 @@ export function buildIntakeSettings(loaded: LoadedConfig, previous: IntakeSettin
   return {
     hostname: hostnameOf(config),
     listeners: listenersOf(config).map((listener) => buildListener(listener, loaded, previous)),
-    networks: config.networks.map((network) => valueOf(parseNetwork(network))),
+    networks: config.networks.map((network) => checkedValue(parseNetwork(network))),
     users: config.users.map((user) => buildUser(user, loaded, previous)),
     limits: buildLimits(config.limits, {}),
     limitsUnderPressure: buildLimits(config.limits, config.limitsUnderPressure),
@@ -48,7 +48,8 @@ function buildUser(user: Config['users'][number], loaded: LoadedConfig, previous
   const secret = user.password === undefined ? null : readSecret(user.password, loaded)
   if (secret !== null && 'value' in secret) return { name: user.name, passwordHash: hashNow(secret.value), senders }
   const before = previous?.users.find(({ name }) => name === user.name)
-  if (before === undefined || secret?.fault.code !== 'secret-unreadable') throw new SettingsError(`user ${user.name}: ${secret?.fault.message ?? 'no password'}`)
+  if (before === undefined || secret?.fault.code !== 'secret-unreadable')
+    throw new SettingsError(`user ${user.name}: ${secret?.fault.message ?? 'no password'}`)
   return { name: user.name, passwordHash: before.passwordHash, senders }
 }
 

@@ -4,17 +4,18 @@
  * Made as a whole and replaced as a whole at a reload; nothing in it changes. Reads certificates
  * now and passwords when they are needed.
  */
+
+import { resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { DeliverySettings } from '../delivery/settings.ts'
 import type { IntakeSettings } from '../intake/settings.ts'
+import type { LoadedConfig } from './config.ts'
 import { ConfigError } from './config-errors.ts'
 import { hostnameOf } from './config-implied.ts'
 import { adminSocketOf, dataFolderOf } from './config-locate.ts'
 import { formatKeyPath, type KeyPath } from './config-path.ts'
-import type { LoadedConfig } from './config.ts'
 import { durationMs } from './config-scalars.ts'
 import type { Config } from './config-schema.ts'
-import { resolve } from 'node:path'
 import type { RetentionSettings } from './retention.ts'
 import { buildDeliverySettings } from './settings-delivery.ts'
 import { SettingsError } from './settings-error.ts'
@@ -46,7 +47,11 @@ export function buildSettings(loaded: LoadedConfig, options: { readonly previous
       hostname: hostnameOf(config),
       intake: buildIntakeSettings(loaded, previous?.intake ?? null),
       delivery: buildDeliverySettings(loaded, previous?.delivery ?? null),
-      retention: { historyMs: durationMs(config.retention.history), contentMs: durationMs(config.retention.content), capturedMs: durationMs(config.retention.captured) },
+      retention: {
+        historyMs: durationMs(config.retention.history),
+        contentMs: durationMs(config.retention.content),
+        capturedMs: durationMs(config.retention.captured),
+      },
       log: { level: config.log.level, format: config.log.format, file: config.log.file === undefined ? null : resolve(folder, config.log.file) },
       dataFolder,
       adminSocket: adminSocketOf(config.admin, dataFolder, file, cwd),
@@ -56,7 +61,19 @@ export function buildSettings(loaded: LoadedConfig, options: { readonly previous
     }
   } catch (fault) {
     if (!(fault instanceof SettingsError)) throw fault
-    throw new ConfigError([{ code: 'file-unreadable', severity: 'error', file, line: null, column: null, key: '', message: fault.message, allowed: null, remedy: 'Check the file, then try again.' }])
+    throw new ConfigError([
+      {
+        code: 'file-unreadable',
+        severity: 'error',
+        file,
+        line: null,
+        column: null,
+        key: '',
+        message: fault.message,
+        allowed: null,
+        remedy: 'Check the file, then try again.',
+      },
+    ])
   }
 }
 

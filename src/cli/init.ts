@@ -1,0 +1,155 @@
+/**
+ * `postern init`: asks what Debian's Postfix package asks, and writes a commented configuration.
+ *
+ * What is written passes `postern config check`, or nothing is written. Never overwrites without
+ * `--force`; the password goes into a file of its own, mode 0600.
+ */
+import { chownSync, existsSync, mkdirSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { loadConfigText } from '../app/config.ts'
+import { ConfigError, formatProblem } from '../app/config-errors.ts'
+import { CONFIG_NAME, displayPath, SYSTEM_CONFIG_PATH } from '../app/config-locate.ts'
+import { writeFileSafely } from '../app/config-write.ts'
+import { composeConfigFile, INIT_RELAY, INIT_TYPES, type InitAnswers } from '../app/init-file.ts'
+import { findUser, isRoot } from '../app/privileges.ts'
+import { type CliContext, CliError, EXIT, print } from './context.ts'
+import { escapeText, toJson } from './escape.ts'
+import {
+  type Asking,
+  type GatheredRelay,
+  gatherHostname,
+  gatherListen,
+  gatherNetworks,
+  gatherRelay,
+  gatherType,
+  gatherUntilThen,
+  type InitFlags,
+} from './init-answers.ts'
+import { type InitQuestions, terminalQuestions } from './init-questions.ts'
+
+interface InitOptions extends InitFlags {
+  readonly output?: string
+  readonly config?: string
+  readonly force?: boolean
+  readonly json?: boolean
+}
+export interface InitSurroundings {
+  readonly questions: InitQuestions
+  readonly asRoot: boolean
+}
+
+export function registerInit(program: Command, context: CliContext, surroundings?: InitSurroundings): void {
+  const command = program
+    .command('init')
+    .description('ask a few questions and write a configuration file')
+    .option('--type <type>', `what for: ${INIT_TYPES.join(', ')}`)
+    .option('--hostname <name>', 'full name of this machine')
+    .option('--relay <host:port>', 'the smarthost')
+    .option('--username <name>', 'login at the smarthost')
+    .option('--password-file <path>', 'file that holds the password, - for standard input')
+    .option('--tls <level>', 'none, may, encrypt or verify')
+    .option('--listen <url...>', 'where applications hand mail in')
+    .option('--networks <cidr...>', 'who may hand mail in, beside this machine')
+    .option('--until-then <what>', 'with --type internet: hold or capture')
+    .option('--data <folder>', 'folder of the queue')
+    .option('--output <path>', 'file to write')
+    .option('--force', 'overwrite a file that is there')
+  if (program.options.every((option) => option.long !== '--json')) command.option('--json', 'answer in JSON')
+  command.action(async () => {
+    const around = surroundings ?? { questions: terminalQuestions(context), asRoot: isRoot() }
+    await init(context, command.optsWithGlobals<InitOptions>(), around)
+  })
+}
+
+const NOTHING = 'Nothing was written. Without a configuration Postern listens on smtp://127.0.0.1:2525, and nothing leaves the machine: postern serve'
+
+async function init(context: CliContext, options: InitOptions, around: InitSurroundings): Promise<void> {
+  const asking: Asking = { context, questions: around.questions, flags: options, asRoot: around.asRoot }
+  const type = await gatherType(asking)
+  if (type === 'none') {
+    finish(context, options, { type, file: null, secret: null, next: [NOTHING] })
+    return
+  }
+  const output = options.output ?? options.config
+  const file = output === undefined ? (around.asRoot ? SYSTEM_CONFIG_PATH : join(context.cwd, CONFIG_NAME)) : resolve(context.cwd, output)
+  await mayWrite(asking, file, options)
+  const hostname = await gatherHostname(asking)
+  const relay = type === 'smarthost' || type === 'satellite' ? await gatherRelay(asking, type === 'smarthost') : null
+  const untilThen = type === 'internet' ? await gatherUntilThen(asking) : 'capture'
+  const listen = await gatherListen(asking)
+  const networks = await gatherNetworks(asking, listen)
+  const dataFolder = options.data === undefined ? (file.startsWith('/etc/') ? '/var/lib/postern' : null) : resolve(context.cwd, options.data)
+  const answers: InitAnswers = { type, hostname, listen, networks, relay: relay === null ? null : written(relay), untilThen, dataFolder }
+  const text = composeConfigFile(answers)
+  checkBeforeWriting(text, file, context)
+  const secret = relay?.login === null || relay === null ? null : writeSecret(file, relay.login.password, around.asRoot)
+  writeFileSafely(file, text)
+  finish(context, options, { type, file, secret, next: nextSteps(context, file, answers, around) })
+}
+
+function written({ host, tls, login, allowPlaintext }: GatheredRelay): InitAnswers['relay'] {
+  return { host, tls, login: login === null ? null : { username: login.username, passwordFile: `secrets/${INIT_RELAY}` }, allowPlaintext }
+}
+
+/** A file that is there is somebody's work. */
+async function mayWrite({ context, questions }: Asking, file: string, options: InitOptions): Promise<void> {
+  if (!existsSync(file) || options.force === true) return
+  const shown = escapeText(displayPath(file, context.cwd))
+  if (context.isTerminal && (await questions.confirm(`${shown} is there already. Overwrite it?`))) return
+  throw new CliError(EXIT.usage, `${shown} is there already; nothing was written`, {
+    code: 'file-exists',
+    hint: 'Overwrite it with --force, or write another with --output PATH.',
+  })
+}
+
+function checkBeforeWriting(text: string, file: string, context: CliContext): void {
+  try {
+    loadConfigText(text, file, { explicitPath: file, env: context.env, cwd: context.cwd, checkFiles: false })
+  } catch (fault) {
+    if (!(fault instanceof ConfigError)) throw fault
+    const errors = fault.problems.filter(({ severity }) => severity === 'error')
+    throw new CliError(EXIT.usage, errors.map((problem) => escapeText(formatProblem({ ...problem, file: null }))).join('\n'), {
+      code: 'config-invalid',
+      hint: 'Nothing was written.',
+    })
+  }
+}
+
+/** As root it is handed to the user that the server will become, so that it can read it then. */
+function writeSecret(file: string, password: string, asRoot: boolean): string {
+  const folder = join(dirname(file), 'secrets')
+  const path = join(folder, INIT_RELAY)
+  const isNew = mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined
+  writeFileSafely(path, `${password}\n`, { always: 0o600 })
+  const user = asRoot ? findUser('postern') : null
+  if (user !== null) for (const each of isNew ? [folder, path] : [path]) chownSync(each, user.uid, user.gid)
+  return path
+}
+
+function nextSteps(context: CliContext, file: string, answers: InitAnswers, around: InitSurroundings): readonly string[] {
+  const isUsual = file === join(context.cwd, CONFIG_NAME) || file === SYSTEM_CONFIG_PATH
+  const flag = isUsual ? '' : ` --config ${displayPath(file, context.cwd)}`
+  const [first = ''] = answers.listen
+  return [
+    `Check it:          postern${flag} config check`,
+    ...(around.asRoot && findUser('postern') === null ? ['Make its user:     useradd --system postern'] : []),
+    `Start the server:  postern${flag} serve`,
+    `Send a first mail: postern${flag} test --from you@${answers.hostname} --to you@example.com`,
+    `Point your applications at ${first.replace(/^smtps?:\/\//, '')}.`,
+  ]
+}
+
+function finish(
+  context: CliContext,
+  options: InitOptions,
+  done: { readonly type: string; readonly file: string | null; readonly secret: string | null; readonly next: readonly string[] },
+): void {
+  if (options.json === true) {
+    print(context, toJson({ type: done.type, file: done.file, secretFile: done.secret, next: done.next }))
+    return
+  }
+  if (done.file !== null) print(context, `Wrote ${escapeText(displayPath(done.file, context.cwd))}`)
+  if (done.secret !== null) print(context, `Wrote ${escapeText(displayPath(done.secret, context.cwd))} (the password, mode 0600)`)
+  for (const line of done.next) print(context, escapeText(line))
+}
