@@ -3,7 +3,8 @@
  *
  * The sink is Debian's smtp-sink, or `late-sink.ts` where it has to answer as from a distance.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import type { ChildProcess } from 'node:child_process'
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -52,13 +53,22 @@ export async function startSink(folder: string, port: number, lateMs: number | n
   }
 }
 
-/** Resolves when something greets with 220; rejects after the deadline. */
-export async function waitForGreeting(port: number, deadlineMs: number): Promise<void> {
+/** Resolves when something greets with 220; rejects after the deadline, or when the program has ended. */
+export async function waitForGreeting(port: number, deadlineMs: number, program: Program | null = null): Promise<void> {
   const until = Date.now() + deadlineMs
   while (!(await greets(port))) {
-    if (Date.now() > until) throw new Error(`nothing greets on port ${port} after ${deadlineMs} ms`)
+    const hasEnded = program !== null && (program.child.exitCode !== null || program.child.signalCode !== null)
+    if (hasEnded || Date.now() > until) {
+      const said = program === null ? '' : `; it said: ${readFileSync(program.output, 'utf8').trim().slice(-500)}`
+      throw new Error(`nothing greets on port ${port}${said}`)
+    }
     await sleep(10)
   }
+}
+export interface Program {
+  readonly child: ChildProcess
+  /** File with what it wrote. */
+  readonly output: string
 }
 
 function greets(port: number): Promise<boolean> {

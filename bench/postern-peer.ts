@@ -20,9 +20,9 @@ export const postern: Peer = {
     const config = writeConfiguration(options)
     const group = new ProcessGroup('postern')
     const out = openSync(join(options.folder, 'postern', 'output'), 'a')
-    group.spawn(NODE, [PROGRAM, 'serve', '--config', config], { stdio: ['ignore', out, out] })
+    const child = group.spawn(NODE, [PROGRAM, 'serve', '--config', config], { stdio: ['ignore', out, out] })
     closeSync(out)
-    await waitForGreeting(options.port, 30_000)
+    await waitForGreeting(options.port, 30_000, { child, output: join(options.folder, 'postern', 'output') })
     const command = (...words: string[]): Promise<unknown> => run(NODE, [PROGRAM, '--config', config, ...words], { maxBuffer: 2 ** 26 })
     return {
       group,
@@ -47,6 +47,7 @@ function writeConfiguration({ folder, port, sinkPort, keepQueue }: StartOptions)
     `hostname: app.example.test
 listen: [ "smtp://127.0.0.1:${port}" ]
 data: ${join(home, 'queue')}
+user: root
 relays:
   sink: { host: "127.0.0.1:${sinkPort}", tls: may }
 log: { format: json, file: ${join(home, 'log')} }

@@ -19,9 +19,9 @@ export const postfix: Peer = {
     const etc = writeConfiguration(options)
     const group = new ProcessGroup('postfix')
     const out = openSync(join(options.folder, 'postfix', 'output'), 'a')
-    group.spawn('/usr/sbin/postfix', ['-c', etc, 'start-fg'], { stdio: ['ignore', out, out] })
+    const child = group.spawn('/usr/sbin/postfix', ['-c', etc, 'start-fg'], { stdio: ['ignore', out, out] })
     closeSync(out)
-    await waitForGreeting(options.port, 30_000)
+    await waitForGreeting(options.port, 30_000, { child, output: join(options.folder, 'postfix', 'output') })
     return {
       group,
       flush: async () => void (await run('/usr/sbin/postqueue', ['-c', etc, '-f'])),

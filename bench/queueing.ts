@@ -17,6 +17,8 @@ const run = promisify(execFile)
 const SIZE_OCTETS = 4096
 const SESSIONS = 10
 const DOT_SESSIONS = 50
+/** Messages a second that both agents can take, so that waiting is compared under the same load. */
+const DOT_PACE = 400
 /** Share of the backlog at its beginning and end over which the accept rate is compared. */
 const EDGE_SHARE = 0.05
 
@@ -53,13 +55,17 @@ export function measureDeadRelay(peers: readonly Peer[], plan: Plan): Promise<re
 export function measureDotReply(peers: readonly Peer[], plan: Plan): Promise<readonly ScenarioResult[]> {
   return measureInTurn('dot-reply', plan.dotReplies, peers, plan, async (peer) => {
     const client = fileURLToPath(new URL('dot-client.ts', import.meta.url))
-    const ask = async (messages: number): Promise<DotAnswer> => {
-      const argv = [client, String(portsOf(peer.name).port), String(DOT_SESSIONS), String(messages), String(SIZE_OCTETS)]
+    const ask = async (messages: number, perSecond = 0): Promise<DotAnswer> => {
+      const argv = [client, ...[portsOf(peer.name).port, DOT_SESSIONS, messages, SIZE_OCTETS, perSecond].map(String)]
       return JSON.parse((await run(process.execPath, argv)).stdout) as DotAnswer
     }
-    await ask(1000)
+    await ask(plan.dotReplies / 2)
+    const paced = await ask(Math.min(plan.dotReplies, DOT_PACE * 10), DOT_PACE)
     const { faults, perSecond, p50Ms, p99Ms, maxMs } = await ask(plan.dotReplies)
-    return { sample: { acceptedPerS: perSecond, p50Ms, p99Ms, maxMs }, notes: faults === 0 ? [] : [`${faults} sessions ended early`] }
+    return {
+      sample: { acceptedPerS: perSecond, p50Ms, p99Ms, maxMs, pacedP50Ms: paced.p50Ms, pacedP99Ms: paced.p99Ms },
+      notes: faults + paced.faults === 0 ? [] : [`${faults + paced.faults} sessions ended early`],
+    }
   })
 }
 interface DotAnswer {

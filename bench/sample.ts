@@ -14,6 +14,8 @@ export const FIGURES = {
   p50Ms: 'final dot answered, median, ms',
   p99Ms: 'final dot answered, 99th percentile, ms',
   maxMs: 'final dot answered, slowest, ms',
+  pacedP50Ms: 'the same at 400 messages/s, median, ms',
+  pacedP99Ms: 'the same at 400 messages/s, 99th percentile, ms',
   acceptedFirstPerS: 'accepted while the queue is empty, messages/s',
   acceptedLastPerS: 'accepted while the queue is full, messages/s',
   acceptedShare: 'accepted with a full queue, share of the empty one',
