@@ -34,11 +34,11 @@ const PLAIN_LOCAL = new RegExp(`^${ATOM}+(?:\\.${ATOM}+)*$`)
 const PLAIN_DOMAIN = new RegExp(`^${LABEL}(?:\\.${LABEL})*$`)
 const UNICODE_ATOM = "(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]|[^\\0-\\x9f])"
 const UNICODE_LOCAL = new RegExp(`^${UNICODE_ATOM}+(?:\\.${UNICODE_ATOM}+)*$`, 'u')
-const UNICODE_LABEL = new RegExp('^(?!-)(?:[A-Za-z0-9_-]|[^\\0-\\x9f])+(?<!-)$', 'u')
+const UNICODE_LABEL = /^(?!-)(?:[A-Za-z0-9_-]|[^\0-\x9f])+(?<!-)$/u
 /** qtextSMTP and quoted-pairSMTP; the last branch is UTF8-non-ascii (RFC 6531 §3.3). */
-const QUOTED_CONTENT = new RegExp('^(?:[ !#-\\[\\]-~]|\\\\[ -~]|[^\\0-\\x9f])*$', 'u')
+const QUOTED_CONTENT = /^(?:[ !#-[\]-~]|\\[ -~]|[^\0-\x9f])*$/u
 /** Separators, format characters, lone surrogates, and what careless readers take for a dot or an at sign. */
-const UNSAFE_UNICODE = /[\p{Z}\p{Cf}\p{Cs}\u0080-\u009f\u3002\uff0e\uff61\uff20\ufe6b]/u
+const UNSAFE_UNICODE = /(?! )[\p{Z}\p{Cf}\p{Cs}\u0080-\u009f\u3002\uff0e\uff61\uff20\ufe6b]/u
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/
 const UTF8 = new TextEncoder()
 
