@@ -71,10 +71,12 @@ export class Leases {
     const { context, ready } = this.#parts
     const { leaseMs } = context.settings
     const before = context.clock.monotonicMs() + leaseMs * RENEW_SHARE
+    // By the store's clock, too: it may have jumped ahead.
+    const endsBefore = context.clock.now() + leaseMs * RENEW_SHARE
     let group: LeasedBatch[] = []
     let count = 0
     for (const batch of [...ready.held]) {
-      if (batch.trustUntilMs > before) continue
+      if (batch.trustUntilMs > before && batch.leaseUntil > endsBefore) continue
       group.push(batch)
       count += batch.recipients.length
       if (count < RENEW_MAX) continue

@@ -80,19 +80,17 @@ function resolverOf(rule: RouteRule, relays: ReadonlyMap<string, ConfiguredRelay
 
 const BY_SENDER = 'by-sender'
 
-/** Sender address before sender domain before fallback, whatever the order in the file. */
+/** Sender address before sender domain before fallback, whatever the order in the file; without fallback no login. */
 function bySender(relay: ConfiguredRelay, label: string): Resolve {
-  const decisionFor = (credential: Credential): RouteDecision => ({ route: { kind: 'relay', relay: relay.settings, credential }, rule: label })
+  const decisionFor = (credential: Credential | null): RouteDecision => ({ route: { kind: 'relay', relay: relay.settings, credential }, rule: label })
   const choices = relay.credentials.flatMap(({ credential, senders }) => {
     const decision = decisionFor(credential)
     return senders.map(({ matches, kind }) => ({ matches, kind, decision }))
   })
   const ordered = [...choices.filter((choice) => choice.kind === 'address'), ...choices.filter((choice) => choice.kind === 'domain')]
   const fallback = relay.credentials.find((configured) => configured.fallback)
-  const otherwise: RouteDecision =
-    fallback !== undefined
-      ? decisionFor(fallback.credential)
-      : { route: { kind: 'hold', reason: `relay ${relay.settings.name} has no credential for this sender and no fallback` }, rule: label }
+  // As in Postfix: a relay may take some senders by login and the others by address; `config check` warns of it.
+  const otherwise = decisionFor(fallback?.credential ?? null)
   return (query) => {
     for (const { matches, decision } of ordered) if (matches(query.from)) return decision
     return otherwise

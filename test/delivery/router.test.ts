@@ -79,6 +79,13 @@ describe('a credential', () => {
     expect(route.kind === 'relay' && route.credential?.name).toBe('rest')
   })
 
+  it('is none when none is for the sender and there is no fallback', () => {
+    const relays = new Map([['google', { settings: makeRelay('google'), credentials: [makeCredential('domain', ['example.com'])] }]])
+    const made = router({ relays, routes })
+    expect(laneOf(made.decide(query({ from: 'a@other.test' })).route)).toBe('smtp:google/-')
+    expect(laneOf(made.decide(query()).route)).toBe('smtp:google/domain')
+  })
+
   it('is none where the relay has none', () => {
     const relays = new Map([['google', { settings: makeRelay('google'), credentials: [] }]])
     expect(laneOf(router({ relays, routes }).decide(query()).route)).toBe('smtp:google/-')
@@ -99,13 +106,6 @@ describe('what is undecided is held', () => {
   ])('when %s', (_, changes, reason) => {
     expect(router(changes).decide(query()).route).toEqual({ kind: 'hold', reason })
     expect(router(changes).explain(query()).decision).toBe(`hold: ${reason}`)
-  })
-
-  it('when no credential is for the sender and there is no fallback', () => {
-    const relays = new Map([['google', { settings: makeRelay('google'), credentials: [makeCredential('domain', ['example.com'])] }]])
-    const made = router({ relays, routes: [makeRule(relay('google'))] })
-    expect(made.decide(query({ from: 'a@other.test' })).route.kind).toBe('hold')
-    expect(made.decide(query()).route.kind).toBe('relay')
   })
 })
 
