@@ -18,7 +18,9 @@ export async function confirm(context: CliContext, consequence: string, yes: boo
   }
   const lines = createInterface({ input: context.stdin, output: context.stdout })
   try {
-    const answer = await lines.question(`${consequence} Go on? [y/N] `)
+    // An end of input (Ctrl-D) or Ctrl-C is no yes; `question` alone would wait for ever.
+    const gone = new Promise<string>((resolve) => lines.once('close', () => resolve('')))
+    const answer = await Promise.race([lines.question(`${consequence} Go on? [y/N] `), gone])
     return /^\s*y(es)?\s*$/i.test(answer)
   } finally {
     lines.close()

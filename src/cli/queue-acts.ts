@@ -117,7 +117,8 @@ async function explainNothing(client: AdminClient, { act, ids }: ActRun): Promis
 }
 
 function outcomeLines(act: QueueAct, { changed, pending }: ActResult): readonly string[] {
-  const { past, pending: meaning } = WORDS[act]
+  const { verb, past, pending: meaning } = WORDS[act]
+  if (changed + pending === 0) return [`There is nothing to ${verb}.`]
   const lines = [
     changed === 0 && pending > 0 ? '' : `${past} ${counted(changed, 'recipient')}.`,
     pending === 0 ? '' : `${counted(pending, 'recipient')}: ${meaning}.`,

@@ -10,6 +10,17 @@ import type { MemoryStore } from './memory-store.ts'
 export const GOOGLE = 'smtp:google/jira' as LaneKey
 const MTA = { host: 'relay.google.test', address: '192.0.2.7' }
 
+/** The lane of those messages, while its relay does not answer. */
+export const SUSPENDED = {
+  lane: 'smtp:google/jira' as LaneKey,
+  state: 'suspended',
+  width: 2,
+  active: 0,
+  ready: 0,
+  until: (NOON + 60_000) as EpochMs,
+  reason: 'connection \u001b[31mrefused',
+} as const
+
 export type Ending = 'delivered' | 'failed' | 'captured' | { readonly deferredUntil: EpochMs; readonly reply?: string }
 
 /** Accepts a message, runs its first attempt for all recipients, and gives its id. */

@@ -1,0 +1,144 @@
+import { existsSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { localTime } from '../../src/cli/format.ts'
+import type { EpochMs } from '../../src/core/brand.ts'
+import { StoreFault } from '../../src/ports/store-fault.ts'
+import { createEagerClock, runCli, startCliServer } from '../support/cli-run.ts'
+import { createFakeClock } from '../support/fake-clock.ts'
+import { heldPlace, makeAcceptance, NOON } from '../support/make-message.ts'
+import { acceptAndEnd, SUSPENDED } from '../support/settle-as.ts'
+
+describe('status', () => {
+  it('says first that all is well, or what is wrong', async () => {
+    const server = await startCliServer()
+    expect((await server.run(['status'])).stdout).toContain('All is well.')
+    await server.store.queue.enqueue(makeAcceptance({ acceptedAt: (NOON - 18_000_000) as EpochMs }))
+    server.control.lanes = [SUSPENDED]
+    server.control.overlay = { underPressure: true }
+    const { stdout, exitCode } = await server.run(['status'], { terminal: 120 })
+    expect(exitCode).toBe(0)
+    for (const part of [
+      '! Under pressure',
+      `! smtp:google/jira is suspended until ${localTime(NOON + 60_000)} (in 1m): connection \\x1b[31mrefused`,
+      '! The oldest mail waits since',
+      '1 queued (0 of them deferred), 0 being sent, 0 held; oldest 5h',
+    ])
+      expect(stdout).toContain(part)
+    expect(stdout).not.toContain('All is well')
+    expect(stdout).not.toContain('\u001b')
+  })
+
+  it('ends with 1 if no mail is accepted', async () => {
+    const server = await startCliServer()
+    server.control.overlay = { intakePaused: 'the disk is full' }
+    expect(await server.run(['status'])).toMatchObject({ exitCode: 1, stdout: expect.stringContaining('! No mail is accepted: the disk is full') })
+  })
+
+  it('is one JSON document with --json, wherever that stands', async () => {
+    const server = await startCliServer()
+    for (const argv of [
+      ['status', '--json'],
+      ['--json', 'status'],
+    ])
+      expect(JSON.parse((await server.run(argv)).stdout)).toMatchObject({ version: '0.1.0', queue: { queued: 0 } })
+  })
+
+  it('ends with 3 and says what to do if no server runs', async () => {
+    const clock = createEagerClock()
+    const ran = await runCli(['--socket', '/nonexistent/p.sock', 'status'], { clock })
+    expect(ran).toMatchObject({
+      exitCode: 3,
+      stdout: '',
+      stderr: expect.stringContaining('no Postern server is running: nothing answers on /nonexistent/p.sock'),
+    })
+    expect(ran.stderr).toContain('postern serve')
+    const json = await runCli(['--socket', '/nonexistent/p.sock', 'status', '--json'], { clock })
+    expect(JSON.parse(json.stderr)).toMatchObject({ error: { code: 'not-running', hint: expect.any(String) } })
+  })
+
+  it('ends with 1 and says what the server said if it cannot answer', async () => {
+    const server = await startCliServer()
+    server.control.fault = new StoreFault('full', 'x')
+    expect(await server.run(['status'])).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('Free space on the file system') })
+  })
+})
+
+describe('captured', () => {
+  it('lists the newest captured messages last, shows one, and exports them', async () => {
+    const server = await startCliServer()
+    for (let i = 0; i < 4; i++)
+      await acceptAndEnd(
+        server.store,
+        { subject: `mail ${i}`, acceptedAt: (NOON - i * 60_000) as EpochMs, content: `Subject: mail ${i}\r\n\r\n`, prefix: '' },
+        'captured',
+      )
+    await acceptAndEnd(server.store, { subject: 'sent' }, 'delivered')
+    expect((await server.run(['captured', 'list'])).lines.map((line) => line.split('\t')[5])).toEqual(['mail 3', 'mail 2', 'mail 1', 'mail 0'])
+    const two = await server.run(['captured', 'list', '--limit', '2'], { terminal: 120 })
+    expect(two.lines.slice(1).map((line) => line.trim())).toEqual([
+      expect.stringMatching(/mail 1$/),
+      expect.stringMatching(/mail 0$/),
+      'The newest 2 of 4 messages. Read one: postern captured show ID',
+    ])
+    expect((await server.run(['captured', 'show'])).stdout).toBe('Subject: mail 0\r\n\r\n')
+    expect(JSON.parse((await server.run(['captured', 'list', '--json'])).stdout)).toHaveLength(4)
+    expect((await server.run(['captured', 'export', 'out', '--all'])).stdout).toContain('4 messages written')
+  })
+
+  it('says that nothing was captured', async () => {
+    const server = await startCliServer()
+    expect((await server.run(['captured', 'list'], { terminal: 80 })).stdout).toBe('Nothing was captured.\n')
+    expect((await server.run(['captured', 'show'])).exitCode).toBe(4)
+  })
+})
+
+describe('route, reload, backup', () => {
+  it('explain, say what changed, and write a copy', async () => {
+    const server = await startCliServer()
+    const { stdout } = await server.run(['route', 'explain', '<>', 'you@b.example', '--header', 'Precedence: bulk', '--submitter', 'login:x'])
+    expect(stdout).toContain('no   routes[0]: to *.internal: the recipient differs')
+    expect(stdout).toContain('yes  routes[1]: via google: from , submitter login:x, header [["precedence","bulk"]]')
+    expect(stdout).toContain('Decision: relay google as jira')
+    expect((await server.run(['route', 'explain', 'a@b', 'c@d', '--header', 'nonsense'])).exitCode).toBe(2)
+    expect((await server.run(['reload'])).stdout).toBe('Changed: relays.google.tls\nTakes effect after a restart only: data\n')
+    await server.store.queue.enqueue(makeAcceptance({ place: heldPlace('x') }))
+    expect((await server.run(['backup', 'b.db'])).stdout).toContain(`1 message copied to ${server.folder}/b.db`)
+    expect(existsSync(`${server.folder}/b.db`)).toBe(true)
+    expect(await server.run(['backup', 'b.db'])).toMatchObject({ exitCode: 4, stderr: expect.stringContaining('nothing is overwritten') })
+  })
+
+  it('a refused reload says why, line by line, and ends with 4', async () => {
+    const server = await startCliServer()
+    server.control.fault = Object.assign(new Error('postern.yaml:3: one\npostern.yaml:4: two\u001b[2J'), { name: 'ConfigError' })
+    expect(await server.run(['reload'])).toMatchObject({
+      exitCode: 4,
+      stderr: expect.stringContaining('postern: postern.yaml:3: one\npostern.yaml:4: two\\x1b[2J\n  Nothing was changed.'),
+    })
+  })
+})
+
+describe('usage', () => {
+  it.each([
+    [['--version'], 0, /^\d+\.\d+\.\d+\n$/],
+    [['--help'], 0, /Usage: postern/],
+    [['queue', 'list', '--help'], 0, /--json/],
+    [['help', 'trace'], 0, /Usage: postern trace/],
+  ])('%j ends with %i', async (argv, exitCode, text) => {
+    expect(await runCli(argv, { clock: createFakeClock() })).toMatchObject({ exitCode, stdout: expect.stringMatching(text) })
+  })
+
+  it.each([[[]], [['queue']], [['qeue']], [['queue', 'lst']], [['status', '--what']], [['status', 'extra']]])('%j is wrong usage', async (argv) => {
+    expect(await runCli(argv, { clock: createFakeClock() })).toMatchObject({ exitCode: 2, stdout: '' })
+  })
+
+  it('does not swallow a bug', async () => {
+    const clock = {
+      ...createFakeClock(),
+      now: () => {
+        throw new TypeError('boom')
+      },
+    }
+    const server = await startCliServer()
+    expect(await server.run(['queue', 'list'], { clock: clock as never })).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('this is a bug') })
+  })
+})

@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest'
+import type { EpochMs } from '../../src/core/brand.ts'
+import { type CliServer, startCliServer } from '../support/cli-run.ts'
+import { GOOGLE, SUSPENDED } from '../support/settle-as.ts'
+
+describe('test', () => {
+  const argv = ['test', '--from', 'jira@a.example', '--to', 'you@b.example']
+
+  it('hands in a mail and follows it to its delivery', async () => {
+    const server = await startCliServer()
+    server.control.afterSubmit = () => void acceptAndEndSubmitted(server, 'deliver')
+    const ran = await server.run([...argv, '--subject', 'Grüße an alle'])
+    expect(ran.stdout).toMatch(/^Accepted as \w{11}\. Following it/)
+    expect(ran.stdout).toContain('delivered')
+    expect(ran.exitCode).toBe(0)
+    const [request] = server.control.submitted
+    expect(request).toMatchObject({ from: 'jira@a.example', to: ['you@b.example'] })
+    const text = Buffer.from(request?.content ?? []).toString()
+    expect(text).toContain('From: <jira@a.example>\r\nTo: <you@b.example>\r\nSubject: =?utf-8?B?')
+    expect(text).not.toMatch(/[^\r]\n|\r[^\n]/)
+  })
+
+  it('ends with 1 if it failed', async () => {
+    const server = await startCliServer()
+    server.control.afterSubmit = () => void acceptAndEndSubmitted(server, 'fail')
+    expect(await server.run(argv)).toMatchObject({ exitCode: 1, stdout: expect.stringContaining('Not delivered: failed.') })
+  })
+
+  it('ends with 5 and says why if it still waits when the time is over', async () => {
+    const server = await startCliServer()
+    server.control.lanes = [SUSPENDED]
+    const ran = await server.run([...argv, '--timeout', '5s'])
+    expect(ran).toMatchObject({ exitCode: 5, stdout: expect.stringContaining('Lane smtp:google/jira is suspended') })
+    expect(server.clock.monotonicMs()).toBeGreaterThanOrEqual(5000)
+  })
+
+  it('does not wait for an attempt that is later than the time given', async () => {
+    const server = await startCliServer()
+    server.control.afterSubmit = () => void acceptAndEndSubmitted(server, 'defer')
+    const ran = await server.run(argv)
+    expect(ran).toMatchObject({ exitCode: 5, stdout: expect.stringContaining('Next attempt:') })
+    expect(server.clock.monotonicMs()).toBeLessThan(60_000)
+    expect(JSON.parse((await server.run([...argv, '--json'])).stdout)).toMatchObject({ recipients: [{ state: 'queued', attempts: 1 }] })
+  })
+
+  it.each([
+    ['--subject', 'x\r\nBcc: evil@x'],
+    ['--to', 'a@b\r\nRCPT TO:<c@d>'],
+    ['--from', 'a@b\u0000'],
+    ['--subject', 'x\u2028y'],
+  ])('refuses a line break in %s', async (option, value) => {
+    const server = await startCliServer()
+    expect(await server.run([...argv, option, value])).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('one line without control characters') })
+    expect(server.control.submitted).toEqual([])
+  })
+
+  it('wants a sender and a recipient', async () => {
+    const server = await startCliServer()
+    expect(await server.run(['test', '--from', 'a@b'])).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("'--to <address>' not specified") })
+  })
+})
+
+async function acceptAndEndSubmitted({ store, clock }: CliServer, event: 'deliver' | 'fail' | 'defer'): Promise<void> {
+  const [leased] = await store.queue.claimDue({ limit: 1, limitPerFlow: 1, closedLanes: [], leaseUntil: (clock.now() + 60_000) as EpochMs, now: clock.now() })
+  if (leased === undefined) throw new Error('nothing to claim')
+  const dueAt = (clock.now() + 300_000) as EpochMs
+  const change = event === 'defer' ? ({ event, dueAt, lane: GOOGLE } as const) : { event }
+  const kind = event === 'deliver' ? 'delivered' : event === 'fail' ? 'failed' : 'deferred'
+  await store.queue.settle(
+    [
+      {
+        recipientId: leased.recipient.id,
+        token: leased.token,
+        at: clock.now(),
+        change,
+        history: [{ kind, detail: { status: '2.0.0' } }],
+        last: null,
+        delayNoticeSent: false,
+      },
+    ],
+    [],
+  )
+}
