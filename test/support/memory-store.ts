@@ -11,8 +11,6 @@ import type { QueueAdmin } from '../../src/ports/queue-admin.ts'
 import type {
   Acceptance,
   AcceptedMessage,
-  AgedClaimRequest,
-  ClaimRequest,
   LastWord,
   LeasedRecipient,
   LeaseRef,
@@ -25,6 +23,7 @@ import type { StoreFault } from '../../src/ports/store-fault.ts'
 import { NOON } from './make-message.ts'
 import { createMemoryAdmin } from './memory-admin.ts'
 import { createMemoryBodies } from './memory-bodies.ts'
+import { pickAged, pickDue } from './memory-claims.ts'
 
 export interface MemoryRow {
   readonly id: RecipientId
@@ -190,41 +189,6 @@ async function enqueue(state: MemoryState, { message, content, placements }: Acc
   })
 }
 
-/** Flows in turn, starting behind the one served last; inside a flow the oldest due first. */
-function pickDue(state: MemoryState, request: ClaimRequest, cursor: string): { readonly rows: readonly MemoryRow[]; readonly cursor: string } {
-  const flows = new Map<string, MemoryRow[]>()
-  for (const row of state.rows.values()) {
-    if (row.state !== 'queued' || row.dueAt > request.now || request.closedLanes.includes(row.lane)) continue
-    const flow = `${row.lane}\n${state.messages.get(row.queueId)?.origin.submitter}`
-    const list = flows.get(flow)
-    if (list === undefined) flows.set(flow, [row])
-    else list.push(row)
-  }
-  const names = [...flows.keys()].sort()
-  const first = names.findIndex((name) => name > cursor)
-  const turn = first === -1 ? names : [...names.slice(first), ...names.slice(0, first)]
-  const lists = turn.map((name) => (flows.get(name) ?? []).sort((a, b) => a.dueAt - b.dueAt).slice(0, request.limitPerFlow))
-  const rows: MemoryRow[] = []
-  let last = cursor
-  for (let round = 0; rows.length < request.limit && lists.some((list) => list.length > round); round++) {
-    lists.forEach((list, index) => {
-      const row = list[round]
-      if (row === undefined || rows.length >= request.limit) return
-      rows.push(row)
-      last = turn[index] ?? last
-    })
-  }
-  return { rows, cursor: last }
-}
-
-function pickAged(state: MemoryState, request: AgedClaimRequest): readonly MemoryRow[] {
-  const acceptedAt = (row: MemoryRow): number => state.messages.get(row.queueId)?.acceptedAt ?? 0
-  return [...state.rows.values()]
-    .filter((row) => row.state === 'queued' && acceptedAt(row) < request.acceptedBefore && !(request.unwarnedOnly && row.delayNoticeSent))
-    .sort((a, b) => acceptedAt(a) - acceptedAt(b))
-    .slice(0, request.limit)
-}
-
 function claim(state: MemoryState, rows: readonly MemoryRow[], leaseUntil: EpochMs, token: LeaseToken): readonly LeasedRecipient[] {
   return rows.map((row) => {
     row.state = transition(row.state, 'claim')
@@ -247,6 +211,8 @@ async function settle(state: MemoryState, batch: readonly Settlement[], notices:
   const lost: RecipientId[] = []
   const owed = new Set<QueueId>()
   const named = new Set<QueueId>()
+  // Refused before anything is changed: the whole batch or nothing.
+  for (const { message } of notices) if (state.messages.has(message.envelope.queueId)) throw new Error('the queue id was given out twice')
   for (const settlement of batch) {
     const row = leased(state, settlement)
     for (const { detail } of settlement.history) {

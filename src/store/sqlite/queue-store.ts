@@ -5,7 +5,7 @@ import type { BodyRef, EpochMs, LeaseToken, RecipientId } from '../../core/brand
 import { queueIdFromNumber, queueIdToNumber, recipientId, splitRecipientId } from '../../core/queue-id.ts'
 import type { Acceptance, LeaseRef, QueueStore, Settlement } from '../../ports/queue-store.ts'
 import type { ContentCache } from '../content-cache.ts'
-import { decodeClaimed } from './claimed.ts'
+import { type Claimed, decodeClaimed } from './claimed.ts'
 import { encodeAcceptance, encodeSettle, octetsOf } from './encode.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { BatchWriter } from './wire.ts'
@@ -19,54 +19,18 @@ export interface QueueStoreParts {
 /** Most content that one claim brings along. */
 const CLAIMED_CONTENT_OCTETS_MAX = 4 * 1024 * 1024
 
-export function createQueueStore({ writer, cache, randomToken }: QueueStoreParts): QueueStore {
-  const newLease = (leaseUntil: EpochMs) => ({ token: randomToken() as LeaseToken, leaseUntil })
-  const putLease = (to: BatchWriter, lease: { readonly token: LeaseToken; readonly leaseUntil: EpochMs }): void => {
-    to.values.push(lease.token, lease.leaseUntil, Math.min(cache.room, CLAIMED_CONTENT_OCTETS_MAX))
-  }
-  const keep = (acceptance: Acceptance): void => {
-    const { content, message, placements } = acceptance
+export function createQueueStore(parts: QueueStoreParts): QueueStore {
+  return { ...createClaims(parts), ...createRecords(parts), ...createQuestions(parts) }
+}
+
+/** What brings mail in and what ends an attempt. */
+function createRecords({ writer, cache }: QueueStoreParts): Pick<QueueStore, 'enqueue' | 'settle'> {
+  const keep = ({ content, message, placements }: Acceptance): void => {
     if (content !== null && placements.some((place) => place.kind === 'leased')) cache.put(message.bodyRef, content)
   }
   return {
     enqueue: (acceptance) =>
       writer.submit({ name: 'enqueue', octets: octetsOf(acceptance), encode: (to) => encodeAcceptance(to, acceptance), decode: () => keep(acceptance) }),
-    claimDue(request) {
-      const lease = newLease(request.leaseUntil)
-      return writer.submit({
-        name: 'claim',
-        octets: 0,
-        encode(to) {
-          to.values.push(request.now, request.limit, request.limitPerFlow)
-          putLease(to, lease)
-          to.values.push(request.closedLanes.length)
-          for (const lane of request.closedLanes) to.values.push(lane)
-        },
-        decode: (result) => decodeClaimed(result, lease, cache),
-      })
-    },
-    claimAged(request) {
-      const lease = newLease(request.leaseUntil)
-      return writer.submit({
-        name: 'claim-aged',
-        octets: 0,
-        encode(to) {
-          to.values.push(request.acceptedBefore, request.unwarnedOnly ? 1 : 0, request.limit)
-          putLease(to, lease)
-        },
-        decode: (result) => decodeClaimed(result, lease, cache),
-      })
-    },
-    renew: (leases, until) =>
-      writer.submit({
-        name: 'renew',
-        octets: 0,
-        encode(to) {
-          to.values.push(until, leases.length)
-          for (const lease of leases) putRef(to, lease)
-        },
-        decode: (result) => (Array.isArray(result) ? (result as number[]).flatMap((place) => leases[place] ?? []) : leases),
-      }),
     settle: (batch, notices) =>
       writer.submit({
         name: 'settle',
@@ -78,6 +42,45 @@ export function createQueueStore({ writer, cache, randomToken }: QueueStoreParts
           return { lost: Array.isArray(result) ? (result as number[]).flatMap((place) => batch[place]?.recipientId ?? []) : NONE_LOST }
         },
       }),
+  }
+}
+
+function createClaims({ writer, cache, randomToken }: QueueStoreParts): Pick<QueueStore, 'claimDue' | 'claimAged' | 'renew' | 'reclaim'> {
+  const newLease = (leaseUntil: EpochMs): Claimed => ({ token: randomToken() as LeaseToken, leaseUntil })
+  const putLease = (to: BatchWriter, { token, leaseUntil }: Claimed): void => {
+    to.values.push(token, leaseUntil, Math.min(cache.room, CLAIMED_CONTENT_OCTETS_MAX))
+  }
+  const claim = (name: 'claim' | 'claim-aged', leaseUntil: EpochMs, encode: (to: BatchWriter, lease: () => void) => void) => {
+    const lease = newLease(leaseUntil)
+    return writer.submit({
+      name,
+      octets: 0,
+      encode: (to) => encode(to, () => putLease(to, lease)),
+      decode: (result) => decodeClaimed(result, lease, cache),
+    })
+  }
+  return {
+    claimDue: (request) =>
+      claim('claim', request.leaseUntil, (to, lease) => {
+        to.values.push(request.now, request.limit, request.limitPerFlow)
+        lease()
+        putTexts(to, request.closedLanes)
+      }),
+    claimAged: (request) =>
+      claim('claim-aged', request.leaseUntil, (to, lease) => {
+        to.values.push(request.acceptedBefore, request.unwarnedOnly ? 1 : 0, request.limit)
+        lease()
+      }),
+    renew: (leases, until) =>
+      writer.submit({
+        name: 'renew',
+        octets: 0,
+        encode(to) {
+          to.values.push(until, leases.length)
+          for (const lease of leases) putRef(to, lease)
+        },
+        decode: (result) => (Array.isArray(result) ? (result as number[]).flatMap((place) => leases[place] ?? []) : leases),
+      }),
     reclaim: (request) =>
       writer.submit({
         name: 'reclaim',
@@ -85,14 +88,16 @@ export function createQueueStore({ writer, cache, randomToken }: QueueStoreParts
         encode: (to) => to.values.push(request.now, request.dueAt, request.quarantineAfter, request.all ? 1 : 0),
         decode: (result) => decodeIds(result),
       }),
+  }
+}
+
+function createQuestions({ writer }: QueueStoreParts): Pick<QueueStore, 'nextDueAt' | 'lastQueueId'> {
+  return {
     nextDueAt: (closedLanes) =>
       writer.submit({
         name: 'next-due',
         octets: 0,
-        encode(to) {
-          to.values.push(closedLanes.length)
-          for (const lane of closedLanes) to.values.push(lane)
-        },
+        encode: (to) => putTexts(to, closedLanes),
         decode: (result) => (typeof result === 'number' ? (result as EpochMs) : null),
       }),
     lastQueueId: () =>
@@ -106,6 +111,11 @@ export function createQueueStore({ writer, cache, randomToken }: QueueStoreParts
 }
 
 const NONE_LOST: readonly RecipientId[] = []
+
+function putTexts(to: BatchWriter, texts: readonly string[]): void {
+  to.values.push(texts.length)
+  for (const text of texts) to.values.push(text)
+}
 
 function putRef(to: BatchWriter, lease: LeaseRef): void {
   const { queueId, index } = splitRecipientId(lease.recipientId)

@@ -47,6 +47,8 @@ export interface ReaderCalls {
   readonly backup: { readonly ask: { readonly target: string }; readonly answer: { readonly messages: number } }
 }
 export type CallName = keyof ReaderCalls
+/** What a part of the reader thread carries out. */
+export type Calls<Names extends CallName> = { readonly [Name in Names]: (ask: ReaderCalls[Name]['ask']) => ReaderCalls[Name]['answer'] }
 export type ReaderCall<Name extends CallName = CallName> = { [N in Name]: { readonly call: N } & ReaderCalls[N]['ask'] }[Name]
 
 export type ReaderRequest = { readonly kind: 'open'; readonly path: string } | { readonly kind: 'call'; readonly serial: number; readonly call: ReaderCall }

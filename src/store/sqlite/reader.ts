@@ -11,9 +11,7 @@ import { backUp } from './reader/backup.ts'
 import { createContentCalls } from './reader/content.ts'
 import { createListCalls } from './reader/list.ts'
 import { createStoryCalls } from './reader/story.ts'
-import type { CallName, ReaderAnswer, ReaderCalls, ReaderRequest } from './reader-wire.ts'
-
-export type Calls<Names extends CallName> = { readonly [Name in Names]: (ask: ReaderCalls[Name]['ask']) => ReaderCalls[Name]['answer'] }
+import type { CallName, Calls, ReaderAnswer, ReaderRequest } from './reader-wire.ts'
 
 function createCalls(path: string, db: Database): Calls<CallName> {
   const checkpoint = db.prepare('PRAGMA wal_checkpoint(PASSIVE)')

@@ -6,13 +6,12 @@ import { createHash, type Hash, hash } from 'node:crypto'
 import { queueIdFromNumber } from '../../../core/queue-id.ts'
 import { StoreFault } from '../../../ports/store-fault.ts'
 import { type Database, faultKind } from '../database.ts'
-import type { Calls } from '../reader.ts'
-import type { FoundContent } from '../reader-wire.ts'
-import { CHUNKS_PER_MESSAGE } from '../writer/content.ts'
+import type { Calls, FoundContent } from '../reader-wire.ts'
+import { CHUNK_ID } from '../writer/content.ts'
 
 export const CONTENT = 'SELECT size, chunks, sha256, prefix, content FROM messages WHERE id = ?'
 const EXPECTED = 'SELECT size, chunks, sha256 FROM messages WHERE id = ?'
-const CHUNK = `SELECT bytes FROM chunks WHERE id = ? * ${CHUNKS_PER_MESSAGE} + ?`
+const CHUNK = `SELECT bytes FROM chunks WHERE id = ${CHUNK_ID}`
 /** Readings that may be under way at once: one a session, with room. */
 const STREAMS_MAX = 4_096
 

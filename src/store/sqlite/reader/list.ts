@@ -10,7 +10,7 @@ import { queueIdFromNumber, queueIdToNumber, recipientId, splitRecipientId } fro
 import type { QueueFilter, QueueRow } from '../../../ports/queue-admin.ts'
 import { STATE_NUMBERS, stateOf } from '../../rows.ts'
 import type { Database } from '../database.ts'
-import type { Calls } from '../reader.ts'
+import type { Calls } from '../reader-wire.ts'
 import { type Conditions, conditionsOf, defineLookalike } from './filter.ts'
 
 export const BY_LANE = `SELECT lane, count(*) AS queued, sum(attempts > 0) AS deferred FROM recipients INDEXED BY recipients_by_lane

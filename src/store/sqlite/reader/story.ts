@@ -5,7 +5,7 @@ import type { EpochMs } from '../../../core/brand.ts'
 import type { EventDetail, EventKind, HistoryEvent } from '../../../core/event.ts'
 import { queueIdFromNumber } from '../../../core/queue-id.ts'
 import type { Database } from '../database.ts'
-import type { Calls } from '../reader.ts'
+import type { Calls } from '../reader-wire.ts'
 import { show } from './list.ts'
 
 const MESSAGE = 'SELECT id, accepted_at, size, chunks, meta, prefix FROM messages WHERE id = ?'

@@ -4,13 +4,16 @@
 import { createHash } from 'node:crypto'
 import type { OpRunner, WriterContext } from './context.ts'
 
-/** Chunk ids are message id * this + number. */
 export const CHUNKS_PER_MESSAGE = 1024
+/** Ids of chunks in SQL; cast, because numbers are bound as doubles, which end at 53 bits. */
+export const FIRST_CHUNK_ID = `CAST(?1 AS INTEGER) * ${CHUNKS_PER_MESSAGE}`
+export const CHUNK_ID = `${FIRST_CHUNK_ID} + CAST(?2 AS INTEGER)`
+export const CHUNK_IDS = `id BETWEEN ${FIRST_CHUNK_ID} AND ${FIRST_CHUNK_ID} + ${CHUNKS_PER_MESSAGE - 1}`
 
 const INSERT_STREAM = 'INSERT INTO streams (message_id, begun_at) VALUES (?, ?)'
-const INSERT_CHUNK = `INSERT INTO chunks (id, bytes) VALUES (? * ${CHUNKS_PER_MESSAGE} + ?, ?)`
+const INSERT_CHUNK = `INSERT INTO chunks (id, bytes) VALUES (${CHUNK_ID}, ?3)`
 const DELETE_STREAM = 'DELETE FROM streams WHERE message_id = ?'
-const DELETE_CHUNKS = `DELETE FROM chunks WHERE id BETWEEN ?1 * ${CHUNKS_PER_MESSAGE} AND ?1 * ${CHUNKS_PER_MESSAGE} + ${CHUNKS_PER_MESSAGE - 1}`
+const DELETE_CHUNKS = `DELETE FROM chunks WHERE ${CHUNK_IDS}`
 
 export function prepareChunk(context: WriterContext): OpRunner {
   const insertStream = context.db.prepare(INSERT_STREAM)

@@ -5,14 +5,14 @@
  * in small steps, so that a large message does not stop the queue.
  */
 
-import { CHUNKS_PER_MESSAGE } from './content.ts'
+import { CHUNK_ID, CHUNK_IDS, FIRST_CHUNK_ID } from './content.ts'
 import type { OpRunner, WriterContext } from './context.ts'
 
 export const DUE = 'SELECT at, message_id FROM finished WHERE class = ? AND at < ? ORDER BY at LIMIT ?'
 export const ORPHANS = 'SELECT message_id FROM streams WHERE begun_at < ? LIMIT ?'
 const DROP_INLINE = 'UPDATE messages SET content = NULL, sha256 = NULL, chunks = -1 WHERE id = ? RETURNING recipients'
-const CHUNKS = `SELECT id FROM chunks WHERE id BETWEEN ?1 * ${CHUNKS_PER_MESSAGE} AND ?1 * ${CHUNKS_PER_MESSAGE} + ${CHUNKS_PER_MESSAGE - 1} LIMIT ?2`
-const DELETE_CHUNK = 'DELETE FROM chunks WHERE id = ?'
+const CHUNKS = `SELECT id - ${FIRST_CHUNK_ID} AS n FROM chunks WHERE ${CHUNK_IDS} LIMIT ?2`
+const DELETE_CHUNK = `DELETE FROM chunks WHERE id = ${CHUNK_ID}`
 const DELETE_FINISHED = 'DELETE FROM finished WHERE class = ? AND at = ? AND message_id = ?'
 const INSERT_FINISHED = 'INSERT OR IGNORE INTO finished (class, at, message_id) VALUES (2, ?, ?)'
 const DELETE_HISTORY = 'DELETE FROM history WHERE message_id = ?'
@@ -80,7 +80,7 @@ function prepareSteps(context: WriterContext): Steps {
   /** False: the step is used up before the last chunk, the rest is for the next one. */
   const deleteChunks = (id: number, sweep: Sweep): boolean => {
     const found = chunks.all(id, sweep.chunks + 1)
-    for (const row of found.slice(0, sweep.chunks)) deleteChunk.run(row.id as number)
+    for (const row of found.slice(0, sweep.chunks)) deleteChunk.run(id, row.n as number)
     const done = found.length <= sweep.chunks
     sweep.chunks -= Math.min(found.length, sweep.chunks)
     if (!done || sweep.chunks === 0) sweep.room = 0

@@ -1,0 +1,4 @@
+import { openMemoryStore } from '../support/store-under-test.ts'
+import { exerciseQueueAdmin } from './queue-admin.ts'
+
+exerciseQueueAdmin('memory', openMemoryStore)
