@@ -43,7 +43,11 @@ export async function buildProgram(context: CliContext, argv: readonly string[])
     .helpCommand('help [command]', 'explain a command')
     .addHelpText('after', EXAMPLES)
     .showHelpAfterError('(add --help for an explanation)')
-    .configureHelp({ showGlobalOptions: true, subcommandDescription: (command) => asSentence(command.summary() || command.description()) })
+    .configureHelp({
+      showGlobalOptions: true,
+      subcommandDescription: (command) => asSentence(command.summary() || command.description()),
+      commandDescription: (command) => asSentence(command.description()),
+    })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
