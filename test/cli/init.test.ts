@@ -1,0 +1,327 @@
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { Command } from 'commander'
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { loadConfig } from '../../src/app/config.ts'
+import { type CliContext, CliError } from '../../src/cli/context.ts'
+import { registerInit } from '../../src/cli/init.ts'
+import type { InitQuestions } from '../../src/cli/init-questions.ts'
+import { createFakeClock } from '../support/fake-clock.ts'
+import { makeTempFolder } from '../support/temp-folder.ts'
+
+interface Ran {
+  readonly stdout: string
+  readonly fault: CliError | null
+}
+/** Answers by a part of the question; an answer that is never asked for fails the test. */
+async function runInit(
+  cwd: string,
+  argv: readonly string[],
+  answers: Readonly<Record<string, string>> | null = null,
+  options: { readonly asRoot?: boolean; readonly input?: string } = {},
+): Promise<Ran> {
+  const chunks: string[] = []
+  const stdout = new PassThrough()
+  stdout.on('data', (chunk) => chunks.push(String(chunk)))
+  const stdin = new PassThrough()
+  stdin.end(options.input ?? '')
+  const context: CliContext = {
+    stdin,
+    stdout,
+    stderr: new PassThrough(),
+    env: {},
+    cwd,
+    isTerminal: answers !== null,
+    outputIsTerminal: false,
+    columns: 80,
+    colour: false,
+    clock: createFakeClock(),
+    interrupted: new AbortController().signal,
+    setExitCode: () => undefined,
+  }
+  const left = new Map(Object.entries(answers ?? {}))
+  const program = new Command('postern').option('--config <path>').option('--json').exitOverride()
+  registerInit(program, context, { questions: scripted(left), asRoot: options.asRoot ?? false })
+  try {
+    await program.parseAsync(['init', ...argv], { from: 'user' })
+  } catch (fault) {
+    if (!(fault instanceof CliError)) throw fault
+    return { stdout: chunks.join(''), fault }
+  }
+  expect([...left.keys()]).toEqual([])
+  return { stdout: chunks.join(''), fault: null }
+}
+
+function scripted(left: Map<string, string>): InitQuestions {
+  const take = (message: string): string => {
+    const key = [...left.keys()].find((part) => message.includes(part))
+    if (key === undefined) throw new Error(`not expected: ${message}`)
+    const answer = left.get(key) ?? ''
+    left.delete(key)
+    return answer
+  }
+  return {
+    async choose(message, choices) {
+      const answer = take(message)
+      const found = choices.find(({ value }) => value === answer)
+      if (found === undefined) throw new Error(`${answer} is no choice of: ${message}`)
+      return found.value
+    },
+    async ask(message, initial, check) {
+      const answer = take(message)
+      const given = answer === '(enter)' ? initial : answer
+      expect(check(given)).toBeNull()
+      return given
+    },
+    secret: async (message) => take(message),
+    confirm: async (message) => take(message) === 'yes',
+  }
+}
+
+const read = (cwd: string, name = 'postern.yaml'): string => readFileSync(join(cwd, name), 'utf8')
+const warningsOf = (cwd: string, explicitPath: string | null = null): readonly string[] =>
+  loadConfig({ explicitPath, env: {}, cwd })
+    .warnings.map(({ code }) => code)
+    .filter((code) => code !== 'owner-differs')
+
+describe('init by flags', () => {
+  it('smarthost: writes a commented file that passes the check, and the password apart, closed', async () => {
+    const cwd = makeTempFolder()
+    writeFileSync(join(cwd, 'pw'), 'hunter2\n')
+    const flags = [
+      '--type',
+      'smarthost',
+      '--hostname',
+      'app.example.com',
+      '--relay',
+      '[smtp.example.net]:587',
+      '--username',
+      'mail@example.com',
+      '--password-file',
+      'pw',
+    ]
+    const { stdout, fault } = await runInit(cwd, flags)
+    expect(fault).toBeNull()
+    expect(stdout).toContain('Wrote postern.yaml\nWrote secrets/smarthost (the password, mode 0600)\n')
+    expect(stdout).toContain('postern config check')
+    expect(stdout).not.toContain('hunter2')
+    expect(read(cwd)).not.toContain('hunter2')
+    expect(read(cwd)).toMatchInlineSnapshot(`
+      "# Postern, written by: postern init --type smarthost
+      # All keys with their defaults: docs/configuration.md, or: postern config defaults
+      # After a change: postern config check && postern reload
+
+      # The full name of this machine. Other servers want to see it, and to find it in DNS.
+      hostname: app.example.com
+
+      # Where the applications hand mail in.
+      listen:
+        - smtp://127.0.0.1:2525
+
+      # The server that takes our mail and delivers it.
+      relays:
+        smarthost:
+          host: "[smtp.example.net]:587"
+          # none; may: TLS if offered; encrypt: TLS or wait; verify: TLS with the right certificate or wait.
+          tls: verify
+          credentials:
+            main:
+              username: mail@example.com
+              # Only a reference: the password is in that file, mode 0600.
+              password:
+                file: secrets/smarthost
+
+      # Where mail goes; the first match decides. To see why: postern route explain FROM TO
+      routes:
+        - via: smarthost
+
+      # More, with the defaults:
+      # retry: { min: 5m, max: 1h, lifetime: 5d }
+      # delayNoticeAfter: 4h
+      # limits: { messageSize: 50 MB }
+      # retention: { history: 30d, content: 1d, captured: 14d }
+      # log: { level: info }
+      "
+    `)
+    expect(read(cwd, 'secrets/smarthost')).toBe('hunter2\n')
+    expect(statSync(join(cwd, 'secrets/smarthost')).mode & 0o777).toBe(0o600)
+    expect(statSync(join(cwd, 'secrets')).mode & 0o777).toBe(0o700)
+    expect(warningsOf(cwd)).toEqual([])
+  })
+
+  it('satellite: a relay that knows us by our address', async () => {
+    const cwd = makeTempFolder()
+    await runInit(cwd, ['--type', 'satellite', '--hostname', 'app.example.com', '--relay', 'relay.example.com'])
+    expect(parse(read(cwd)).relays).toEqual({ smarthost: { host: 'relay.example.com:25', tls: 'may' } })
+    expect(read(cwd)).toContain('    # For a relay that wants a login:\n    # credentials:\n')
+    expect(existsSync(join(cwd, 'secrets'))).toBe(false)
+    expect(warningsOf(cwd)).toEqual([])
+  })
+
+  it.each(['hold', 'capture'])('internet: says honestly that it is not there yet, and does %s until then', async (untilThen) => {
+    const cwd = makeTempFolder()
+    expect((await runInit(cwd, ['--type', 'internet', '--hostname', 'app.example.com', '--until-then', untilThen])).fault).toBeNull()
+    expect(parse(read(cwd)).routes[0].via).toBe(untilThen)
+    expect(read(cwd)).toContain("# Delivery straight to the recipients' servers is not there yet.")
+    expect(warningsOf(cwd)).toEqual([])
+    const open = await runInit(makeTempFolder(), ['--type', 'internet', '--hostname', 'app.example.com'])
+    expect(open.fault).toMatchObject({ exitCode: 2, hint: expect.stringContaining('is not there yet') })
+  })
+
+  it('local: nothing leaves the machine', async () => {
+    const cwd = makeTempFolder()
+    await runInit(cwd, ['--type', 'local', '--hostname', 'app.example.com'])
+    expect(parse(read(cwd))).toEqual({ hostname: 'app.example.com', listen: ['smtp://127.0.0.1:2525'], routes: [{ via: 'capture' }] })
+    expect(warningsOf(cwd)).toEqual([])
+  })
+
+  it('none: writes nothing', async () => {
+    const cwd = makeTempFolder()
+    const { stdout } = await runInit(cwd, ['--type', 'none'])
+    expect(stdout).toMatch(/^Nothing was written\./)
+    expect(existsSync(join(cwd, 'postern.yaml'))).toBe(false)
+  })
+
+  it('listens where it is told, for the networks it is told', async () => {
+    const cwd = makeTempFolder()
+    const flags = [
+      '--type',
+      'local',
+      '--hostname',
+      'app.example.com',
+      '--listen',
+      'smtp://127.0.0.1:25',
+      'smtp://10.0.0.1:25',
+      '--networks',
+      '10.0.0.0/8',
+      '--output',
+      'conf/p.yaml',
+      '--data',
+      'queue',
+    ]
+    expect((await runInit(cwd, flags)).stdout).toContain('Wrote conf/p.yaml\n')
+    expect(parse(read(cwd, 'conf/p.yaml'))).toMatchObject({
+      listen: ['smtp://127.0.0.1:25', 'smtp://10.0.0.1:25'],
+      networks: ['127.0.0.0/8', '::1/128', '10.0.0.0/8'],
+      data: join(cwd, 'queue'),
+    })
+    expect(warningsOf(cwd, 'conf/p.yaml')).toEqual([])
+  })
+
+  it('takes the password from standard input, and none as an argument', async () => {
+    const cwd = makeTempFolder()
+    const flags = ['--type', 'smarthost', '--hostname', 'app.example.com', '--relay', 'a.example.com', '--username', 'u']
+    expect((await runInit(cwd, [...flags, '--password-file', '-'], null, { input: 'hunter2\n' })).fault).toBeNull()
+    expect(read(cwd, 'secrets/smarthost')).toBe('hunter2\n')
+    expect(parse(read(cwd)).relays.smarthost.host).toBe('a.example.com:587')
+    expect((await runInit(makeTempFolder(), flags)).fault).toMatchObject({ exitCode: 2, message: '--password-file is missing, and nobody can be asked here' })
+  })
+
+  it('tells programs what it wrote', async () => {
+    const cwd = makeTempFolder()
+    const { stdout } = await runInit(cwd, ['--type', 'local', '--hostname', 'app.example.com', '--json'])
+    expect(JSON.parse(stdout)).toMatchObject({ type: 'local', file: join(cwd, 'postern.yaml'), secretFile: null })
+  })
+
+  it('as root writes for the system', async () => {
+    const cwd = makeTempFolder()
+    await runInit(cwd, ['--type', 'local', '--hostname', 'app.example.com', '--output', 'p.yaml'], null, { asRoot: true })
+    expect(parse(read(cwd, 'p.yaml')).listen).toEqual(['smtp://127.0.0.1:25', 'smtp://[::1]:25'])
+  })
+})
+
+describe('init refuses', () => {
+  it('to overwrite, unless forced', async () => {
+    const cwd = makeTempFolder()
+    writeFileSync(join(cwd, 'postern.yaml'), 'mine')
+    const flags = ['--type', 'local', '--hostname', 'app.example.com']
+    expect((await runInit(cwd, flags)).fault).toMatchObject({ exitCode: 2, code: 'file-exists', message: 'postern.yaml is there already; nothing was written' })
+    expect(read(cwd)).toBe('mine')
+    expect((await runInit(cwd, [...flags, '--force'])).fault).toBeNull()
+    expect(read(cwd)).toContain('hostname: app.example.com')
+  })
+
+  it.each([
+    [['--type', 'mailhub'], '--type "mailhub" is not allowed; one of internet, smarthost, satellite, local, none'],
+    [[], '--type is missing, and nobody can be asked here'],
+    [['--type', 'local', '--hostname', 'a b'], '--hostname: A host name has letters, digits, - and dots.'],
+    [['--type', 'smarthost', '--hostname', 'a.b'], '--relay is missing, and nobody can be asked here'],
+    [['--type', 'smarthost', '--hostname', 'a.b', '--relay', 'a:b:c'], '--relay: "a:b:c" is no host; HOST, HOST:PORT or [IPV6]:PORT'],
+    [['--type', 'smarthost', '--hostname', 'a.b', '--relay', 'a', '--tls', 'yes'], '--tls "yes" is not allowed; one of verify, encrypt, may, none'],
+    [['--type', 'smarthost', '--hostname', 'a.b', '--relay', 'a', '--username', 'u', '--tls', 'none'], 'a password is not sent without TLS'],
+    [
+      ['--type', 'local', '--hostname', 'a.b', '--listen', 'localhost:25'],
+      '--listen: "localhost:25" is no address to listen on; smtp://ADDRESS:PORT or smtps://ADDRESS:PORT',
+    ],
+    [
+      ['--type', 'local', '--hostname', 'a.b', '--networks', '10.1.0.0/8'],
+      '--networks: "10.1.0.0/8" has bits set behind its prefix; a network like 10.1.0.0/16 or fd00::/8, or one address',
+    ],
+    [
+      ['--type', 'local', '--hostname', 'a.b', '--listen', 'smtp://0.0.0.0:25'],
+      'listen[0]: smtp://0.0.0.0:25 can be reached from outside, but neither networks nor users say who may use it.',
+    ],
+  ])('%j', async (flags, message) => {
+    const cwd = makeTempFolder()
+    const { fault } = await runInit(cwd, flags)
+    expect(fault?.message).toContain(message)
+    expect(fault?.exitCode).toBe(2)
+    expect(existsSync(join(cwd, 'postern.yaml'))).toBe(false)
+    expect(existsSync(join(cwd, 'secrets'))).toBe(false)
+  })
+})
+
+describe('init on a terminal', () => {
+  it('asks what Debian asks, and nothing that a flag has said', async () => {
+    const cwd = makeTempFolder()
+    const answers = {
+      'What is Postern to do': 'smarthost',
+      'Relay, with port': 'smtp.example.net:587',
+      'Login name': 'mail@example.com',
+      'TLS to the relay': 'encrypt',
+      'Password of mail@example.com': 'hunter2',
+      'Listen on': '(enter)',
+    }
+    expect((await runInit(cwd, ['--hostname', 'app.example.com'], answers)).fault).toBeNull()
+    expect(parse(read(cwd)).relays.smarthost).toMatchObject({
+      host: 'smtp.example.net:587',
+      tls: 'encrypt',
+      credentials: { main: { username: 'mail@example.com' } },
+    })
+    expect(read(cwd, 'secrets/smarthost')).toBe('hunter2\n')
+  })
+
+  it('asks for networks where somebody outside can reach it', async () => {
+    const cwd = makeTempFolder()
+    const answers = {
+      'full name of this machine': 'app.example.com',
+      'Listen on': 'smtp://127.0.0.1:25, smtp://10.0.0.1:25',
+      'Networks that may hand mail in': '10.0.0.0/8',
+    }
+    expect((await runInit(cwd, ['--type', 'local'], answers)).fault).toBeNull()
+    expect(parse(read(cwd)).networks).toEqual(['127.0.0.0/8', '::1/128', '10.0.0.0/8'])
+  })
+
+  it('asks before it overwrites', async () => {
+    const cwd = makeTempFolder()
+    writeFileSync(join(cwd, 'postern.yaml'), 'mine')
+    const flags = ['--type', 'local', '--hostname', 'a.b', '--listen', 'smtp://127.0.0.1:2525']
+    expect((await runInit(cwd, flags, { 'Overwrite it?': 'no' })).fault?.code).toBe('file-exists')
+    expect(read(cwd)).toBe('mine')
+    expect((await runInit(cwd, flags, { 'Overwrite it?': 'yes' })).fault).toBeNull()
+  })
+
+  it('gives the choice to hold or capture for an internet site', async () => {
+    const cwd = makeTempFolder()
+    expect(
+      (
+        await runInit(cwd, ['--type', 'internet', '--hostname', 'a.b', '--listen', 'smtp://127.0.0.1:2525'], {
+          'is not there yet. What is to become of mail': 'hold',
+        })
+      ).fault,
+    ).toBeNull()
+    expect(parse(read(cwd)).routes).toEqual([{ via: 'hold', reason: 'direct delivery is not there yet' }])
+  })
+})
