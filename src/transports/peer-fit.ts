@@ -91,6 +91,11 @@ function decideAscii({ envelope, recipients, headerIsAscii }: FitQuestion): Fit 
   return refused.length === recipients.length ? { kind: 'unfit', failure } : { kind: 'partly', unfit: refused, failure }
 }
 
+/** An address or parameter that cannot be written as a command: nothing of it may reach the wire (I02). */
+export function unsayable(error: Error): { readonly kind: 'unfit'; readonly failure: Failure } {
+  return unfit(enhanced(5, 5, 4), `the envelope cannot be said in SMTP: ${error.message}`)
+}
+
 function unfit(status: EnhancedStatus<5>, reason: string, scope: Failure['scope'] = 'message'): { readonly kind: 'unfit'; readonly failure: Failure } {
   return { kind: 'unfit', failure: { kind: 'failed', status, scope, hop: 'healthy', reason } }
 }

@@ -35,8 +35,8 @@ export type RideEnd =
   | { readonly kind: 'exhausted' }
   /** Nobody was asked: somebody else's session could not be had, or we were told to stop. */
   | { readonly kind: 'not-reached'; readonly reason: string }
-  /** Our own content could not be read; `error` is the store's. */
-  | { readonly kind: 'content-lost'; readonly error: unknown }
+  /** Our own content could not be read (`error` is the store's), or a bug of ours. */
+  | { readonly kind: 'lost'; readonly error: unknown }
 
 /** What of the last session goes into the report. */
 export interface LastSession {

@@ -5,7 +5,7 @@
  * knows nothing of outcomes: a ride ends with what was heard, and the transport decides what is next.
  * One timer keeps the time of all sessions; it runs only while there is something to watch.
  */
-import { hopVerdict } from '../core/classify.ts'
+import { classifyFault, hopVerdict } from '../core/classify.ts'
 import type { CancelTimer } from '../core/clock.ts'
 import type { Ride, RideEnd, SetupFailure } from './ride.ts'
 import { chooseSession } from './session-choice.ts'
@@ -67,7 +67,7 @@ export class SessionPool {
       openingPaused: lane.sessions.length > 0 && this.#parts.clock.monotonicMs() < lane.openPausedUntilMs,
     })
     if (choice.kind === 'take') this.#carry(choice.session, ride)
-    else if (choice.kind === 'open') void this.#open(lane, ride)
+    else if (choice.kind === 'open') this.#open(lane, ride).catch((error: unknown) => this.#end(ride, { kind: 'lost', error }))
     else {
       ride.state = 'waiting'
       lane.waiting.push(ride)
@@ -132,7 +132,7 @@ export class SessionPool {
       this.#end(ride, { kind: 'asked', facts })
       this.#afterRide(lane, session)
     },
-    onContentLost: (_, ride, error) => this.#end(ride, { kind: 'content-lost', error }),
+    onContentLost: (_, ride, error) => this.#end(ride, { kind: 'lost', error }),
     onClosed: (session) => {
       for (const lane of this.#lanes.values()) {
         const at = lane.sessions.indexOf(session)
@@ -207,12 +207,13 @@ export class SessionPool {
   }
 
   #opened(lane: Lane, ride: Ride, session: SmtpSession): void {
-    lane.sessions.push(session)
     if (session.state === 'closed') {
-      lane.sessions.pop()
-      if (ride.state === 'opening') this.place(ride)
+      // Lost between the last reply of its set-up and now.
+      const deferral = classifyFault('ehlo', session.endedBy)
+      this.#openFailed(lane, ride, { deferral, phase: 'ehlo', reply: null, remote: session.remote, goPlain: false })
       return
     }
+    lane.sessions.push(session)
     if (ride.state === 'opening') {
       ride.setupMs = session.setupMs
       this.#carry(session, ride)

@@ -10,9 +10,10 @@ import type { RemoteMta, TlsFacts } from '../core/outcome.ts'
 import type { Connection, ConnectionEvents, NetworkAddress } from '../ports/network.ts'
 import { ClientEngine, type ClientFault, type Transaction } from '../smtp/client-engine.ts'
 import { PHASES } from '../smtp/client-machine.ts'
+import { CommandFault } from '../smtp/command-format.ts'
 import { sendContent } from './content-feed.ts'
 import { createLineWriter } from './dialogue.ts'
-import { decideFit, type Fit } from './peer-fit.ts'
+import { decideFit, type Fit, unsayable } from './peer-fit.ts'
 import type { HostTarget } from './relay-target.ts'
 import type { Ride, SetupFailure } from './ride.ts'
 import { SessionOutput } from './session-output.ts'
@@ -135,7 +136,6 @@ export class SmtpSession {
     const [first, ...rest] = fit.rcpts
     if (first === undefined) throw new Error('a ride without recipients')
     ride.convert = fit.convert
-    ride.state = 'riding'
     const chained = this.#carried.length > 0
     this.#submitting = ride
     this.#output.enter()
@@ -147,10 +147,14 @@ export class SmtpSession {
         onEnd: this.#onTransactionEnd,
       })
       if (transaction.end === null) this.#carried.push({ ride, transaction, startedMs: this.#parts.clock.monotonicMs(), chained })
+    } catch (error) {
+      if (error instanceof CommandFault) return unsayable(error)
+      throw error
     } finally {
       this.#submitting = null
       this.#output.leave()
     }
+    ride.state = 'riding'
     return null
   }
 
@@ -168,10 +172,21 @@ export class SmtpSession {
       this.fail({ kind: 'closed' })
       return
     }
+    // A RSET may be on its way: QUIT goes out when it is answered.
     this.#state = 'quitting'
+    this.#quitIfFree()
+  }
+
+  #quitIfFree(): void {
+    if (this.#state !== 'quitting' || !this.#engine.idle) return
     this.#output.enter()
     this.#engine.quit()
     this.#output.leave()
+  }
+
+  /** Why it ended, where it ended without QUIT. */
+  get endedBy(): AttemptFault {
+    return this.#fault ?? { kind: 'closed' }
   }
 
   /** Ends at once; open rides end as broken by `fault`. */
@@ -192,7 +207,7 @@ export class SmtpSession {
     const serial = this.#state === 'opening' ? this.#setup.serialOf(this.#engine) : this.#engine.phaseSerial + this.#output.drains
     if (serial !== this.#step.serial) this.#step = { serial, sinceMs: nowMs }
     const { limits } = this.target.relay
-    if (this.idle) {
+    if (this.idle && this.#engine.phase === null) {
       if (nowMs - this.#idleSinceMs >= limits.sessionIdleMs || nowMs - this.openedMs >= limits.sessionAgeMs) this.retire()
       return
     }
@@ -214,6 +229,7 @@ export class SmtpSession {
       this.#output.enter()
       try {
         this.#engine.receive(chunk)
+        if (this.#state === 'quitting') this.#quitIfFree()
       } finally {
         this.#output.leave()
       }
@@ -291,7 +307,10 @@ export class SmtpSession {
 
   #onFault(fault: ClientFault): void {
     if (this.#state === 'opening') this.#setup.broken(fault, this.#setupSteps)
-    else this.#close()
+    else {
+      if (fault.kind === 'desynchronised' || fault.kind === 'malformed') this.#fault ??= { kind: 'protocol', detail: fault.reason }
+      this.#close()
+    }
   }
 
   #close(): void {

@@ -82,7 +82,11 @@ class SmtpTransport implements Transport {
     const hosts = this.#memory.order(targets, (target) => target.key, this.#parts.clock.monotonicMs())
     const ride = new Ride({ batch, signal, hosts, ...parts })
     this.#watch(ride)
-    this.#pool.place(ride)
+    try {
+      this.#pool.place(ride)
+    } catch (error) {
+      this.#rideEnded(ride, { kind: 'lost', error })
+    }
   }
 
   #watch(ride: Ride): void {
@@ -117,7 +121,7 @@ class SmtpTransport implements Transport {
         if (ride.signal.aborted || ride.hostAt + 1 >= ride.hosts.length) this.#finish(ride, end.reason)
         else this.#nextHost(ride)
         return
-      case 'content-lost':
+      case 'lost':
         this.#forget(ride)
         ride.reject(end.error)
     }
@@ -193,7 +197,7 @@ class SmtpTransport implements Transport {
     if (fit.kind === 'look-first') {
       lookAtContent(ride).then(
         () => this.#pool.place(ride),
-        (error: unknown) => this.#rideEnded(ride, { kind: 'content-lost', error }),
+        (error: unknown) => this.#rideEnded(ride, { kind: 'lost', error }),
       )
       return
     }
