@@ -8,6 +8,7 @@ import type { CountAnswer, QueueFilter, QueueRow } from '../admin/api-types.ts'
 import type { EpochMs, QueueId } from '../core/brand.ts'
 import { type AdminClient, connectClient } from './client.ts'
 import { type CliContext, CliError, EXIT, print } from './context.ts'
+import { decodeWords } from './encoded-words.ts'
 import { toJson } from './escape.ts'
 import { filterQuery } from './filters.ts'
 import { age, count, counted, isoTime, paint, size } from './format.ts'
@@ -88,7 +89,7 @@ function capturedColumns(now: number): readonly Column<QueueRow>[] {
     { heading: 'SIZE', text: (row) => size(row.sizeOctets), plain: (row) => String(row.sizeOctets), right: true },
     { heading: 'FROM', text: (row) => row.sender, atLeast: 12 },
     { heading: 'TO', text: (row) => row.recipient, atLeast: 12 },
-    { heading: 'SUBJECT', text: (row) => row.subject ?? '', atLeast: 12 },
+    { heading: 'SUBJECT', text: (row) => decodeWords(row.subject ?? ''), atLeast: 12 },
   ]
 }
 

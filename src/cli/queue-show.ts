@@ -8,6 +8,7 @@ import type { RecipientAnswer, StoryAnswer } from '../admin/api-types.ts'
 import type { QueueId } from '../core/brand.ts'
 import { type AdminClient, connectClient, readChunks } from './client.ts'
 import { type CliContext, print } from './context.ts'
+import { decodeWords } from './encoded-words.ts'
 import { escapeContent, escapeText, toJson } from './escape.ts'
 import { age, counted, localTime, paint, size } from './format.ts'
 import { lastWord, stateName, stateStyle } from './rows.ts'
@@ -58,8 +59,8 @@ export function describeMessage(context: CliContext, { message, recipients, cont
   ].filter((part) => part !== null)
   const facts: readonly (readonly [string, string | null])[] = [
     ['Sender', message.sender],
-    ['Author', header.from],
-    ['Subject', header.subject],
+    ['Author', header.from === null ? null : decodeWords(header.from)],
+    ['Subject', header.subject === null ? null : decodeWords(header.subject)],
     ['Message-ID', header.messageId],
     ['Accepted', `${localTime(message.acceptedAt)} (${age(now - message.acceptedAt)} ago)`],
     ['Size', `${size(message.sizeOctets)}${contentStored ? '' : ', content no longer stored'}`],

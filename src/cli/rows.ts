@@ -56,14 +56,16 @@ export async function printRows(context: CliContext, pages: AsyncIterable<QueueP
   return { rows, next }
 }
 
-/** What people call the state: a queued recipient that was tried is deferred. */
+/** What people call the state: queued and tried is deferred; what was kept or thrown away was not delivered. */
 export function stateName(row: QueueRow): string {
-  return row.state === 'queued' && row.attempts > 0 ? 'deferred' : row.state
+  if (row.state === 'queued' && row.attempts > 0) return 'deferred'
+  if (row.state !== 'delivered') return row.state
+  return row.lane === 'capture' ? 'captured' : row.lane === 'discard' ? 'discarded' : 'delivered'
 }
 
 export function stateStyle(row: QueueRow): Paint | null {
   const state = stateName(row)
-  if (state === 'delivered') return 'green'
+  if (row.state === 'delivered') return 'green'
   if (state === 'deferred' || state === 'held') return 'yellow'
   return state === 'failed' || state === 'expired' ? 'red' : null
 }

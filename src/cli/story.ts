@@ -41,12 +41,13 @@ export function describeEvent(context: Pick<CliContext, 'colour'>, { event, reci
   const indent = ' '.repeat(time.length + 2)
   return [
     `${paint(context, 'dim', time)}  ${look === undefined ? name : paint(context, look, name)}${words.join('  ')}`.trimEnd(),
-    ...detailLines(detail, now).map((line) => indent + line),
+    ...detailLines(kind, detail, now).map((line) => indent + line),
   ]
 }
 
 /** The same in one line, for logs. */
 export function eventSentence(detail: EventDetail, kind: EventKind): string {
+  if (kind === 'captured' || kind === 'discarded') return headline(kind, detail)
   const reply = detail.reply === undefined ? null : `"${escapeText(detail.reply)}"`
   return [
     headline(kind, detail),
@@ -61,6 +62,10 @@ export function eventSentence(detail: EventDetail, kind: EventKind): string {
 function headline(kind: EventKind, detail: EventDetail): string {
   const by = detail.by === undefined ? '' : escapeText(detail.by)
   switch (kind) {
+    case 'captured':
+      return 'kept here, not sent'
+    case 'discarded':
+      return 'thrown away, not sent'
     case 'accepted':
       return by === '' ? '' : `handed in by ${by}`
     case 'held':
@@ -85,7 +90,9 @@ function headline(kind: EventKind, detail: EventDetail): string {
   }
 }
 
-function detailLines(detail: EventDetail, now: number): readonly string[] {
+function detailLines(kind: EventKind, detail: EventDetail, now: number): readonly string[] {
+  // Nobody was asked: there is neither a peer nor a reply of one.
+  if (kind === 'captured' || kind === 'discarded') return []
   const { reply, reason, phase, scope, dueAt, duplicatePossible } = detail
   const where = phase === undefined ? '' : ` (at ${phase}${scope === undefined ? '' : `, about this ${scope}`})`
   const lines: string[] = []

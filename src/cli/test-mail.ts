@@ -60,7 +60,7 @@ export function composeTestMail({ from, to, subject }: Pick<TestOptions, 'from' 
   return [...header, '', 'This is a test mail, sent by `postern test`.', 'If you can read it, the way from Postern to you works.', ''].join('\r\n')
 }
 
-/** MIME encoded words of at most 75 characters, each of whole characters. */
+/** RFC 2047 §2 and §5: encoded words of at most 75 characters, each of whole characters. */
 function encodeSubject(subject: string): string {
   if (/^[\x20-\x7e]*$/.test(subject)) return subject
   const words: string[] = []

@@ -7,6 +7,7 @@ import { parseQueueId } from '../core/queue-id.ts'
 import { isFinal } from '../core/recipient-state.ts'
 import { type AdminClient, connectClient } from './client.ts'
 import { type CliContext, CliError, EXIT, print } from './context.ts'
+import { decodeWords } from './encoded-words.ts'
 import { escapeText, toJson } from './escape.ts'
 import { age, localTime, paint, size } from './format.ts'
 import { stateName, stateStyle } from './rows.ts'
@@ -66,7 +67,7 @@ async function listFound(context: CliContext, client: AdminClient, { newest, old
       { heading: 'STATE', text: ({ recipients }) => [...new Set(recipients.map(stateName))].join(', ') },
       { heading: 'FROM', text: ({ message }) => message.sender, atLeast: 12 },
       { heading: 'TO', text: ({ recipients }) => firstAndMore(recipients), atLeast: 12 },
-      { heading: 'SUBJECT', text: ({ message }) => message.header.subject ?? '', atLeast: 12 },
+      { heading: 'SUBJECT', text: ({ message }) => decodeWords(message.header.subject ?? ''), atLeast: 12 },
     ],
     'screen',
   )
@@ -102,7 +103,7 @@ async function tellStory(context: CliContext, client: AdminClient, { id, json }:
 /** Head, events in order, and where every recipient stands. */
 export function describeStory(context: CliContext, { message, recipients, history }: StoryAnswer, now: number): readonly string[] {
   const several = recipients.length > 1
-  const subject = message.header.subject === null ? [] : [`Subject: ${escapeText(message.header.subject)}`]
+  const subject = message.header.subject === null ? [] : [`Subject: ${escapeText(decodeWords(message.header.subject))}`]
   const events = history.flatMap((event) => {
     const recipient = several && event.recipient !== null ? (recipients[event.recipient]?.recipient ?? null) : null
     return describeEvent(context, { event, recipient, now })
