@@ -107,6 +107,18 @@ export class Dispatch implements AttemptEnd {
   }
 
   reported(attempt: RunningAttempt, report: AttemptReport): void {
+    try {
+      this.#take(attempt, report)
+    } catch (error) {
+      // A bug: the lease is let go and ends, and reclaiming it counts the attempt. The others go on.
+      const { context, ready } = this.#parts
+      const { batch } = attempt
+      ready.letGo(batch, batch.unsettled)
+      context.journal.note('delivery', 'error', `an outcome could not be recorded: ${String(error)}`, { queueId: batch.message.envelope.queueId })
+    }
+  }
+
+  #take(attempt: RunningAttempt, report: AttemptReport): void {
     const { context, recorder } = this.#parts
     const { batch } = attempt
     batch.abort = null

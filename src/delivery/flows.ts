@@ -34,6 +34,7 @@ export class Flows<T extends Waiting<T>> {
   #ringHead: Flow<T> | null = null
   #ringTail: Flow<T> | null = null
   #waiting = 0
+  #dropAt = IDLE_FLOWS_MAX
 
   /** Recipients of batches in the ring. */
   get waiting(): number {
@@ -47,7 +48,7 @@ export class Flows<T extends Waiting<T>> {
   flow(submitter: string): Flow<T> {
     const known = this.#flows.get(submitter)
     if (known !== undefined) return known
-    if (this.#flows.size >= IDLE_FLOWS_MAX) this.#dropIdle()
+    if (this.#flows.size >= this.#dropAt) this.#dropIdle()
     const flow: Flow<T> = { submitter, waiting: 0, backlogged: false, head: null, tail: null, users: 0, inRing: false, nextInRing: null }
     this.#flows.set(submitter, flow)
     return flow
@@ -117,5 +118,7 @@ export class Flows<T extends Waiting<T>> {
 
   #dropIdle(): void {
     for (const [submitter, flow] of this.#flows) if (flow.users === 0 && !flow.inRing && !flow.backlogged) this.#flows.delete(submitter)
+    // Looks again only when the map has doubled: many flows at work are not searched at every new one.
+    this.#dropAt = Math.max(IDLE_FLOWS_MAX, this.#flows.size * 2)
   }
 }

@@ -101,7 +101,9 @@ export class ReadySet {
   }
 
   /** So many recipients of the batch are settled, or are in another batch now. */
-  letGo(batch: LeasedBatch, count: number): void {
+  letGo(batch: LeasedBatch, recipients: number): void {
+    const count = Math.min(recipients, batch.unsettled)
+    if (count === 0) return
     batch.unsettled -= count
     this.#leased -= count
     batch.lane.leased -= count

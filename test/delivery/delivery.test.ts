@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { StoreFault } from '../../src/ports/store-fault.ts'
 import {
   allUntried,
@@ -11,23 +11,9 @@ import {
   report,
   reportAll,
 } from '../support/fake-transport.ts'
-import { DAY, HOUR, MINUTE, makeRelay, makeRule, makeSettings, type Rig, type RigOptions, startRig } from './rig.ts'
+import { DAY, HOUR, MINUTE, makeRelay, useRigs } from './rig.ts'
 
-let rig: Rig | null = null
-async function start(options: RigOptions = {}): Promise<Rig> {
-  rig = await startRig(options)
-  return rig
-}
-/** No leaks: nothing held, no timer left, nothing leased. */
-afterEach(async () => {
-  if (rig === null) return
-  rig.store.mend()
-  const stopped = rig.delivery.stop(1_000)
-  await rig.clock.advance(2_000)
-  await stopped
-  expect(rig.clock.pending, 'timers left behind').toBe(0)
-  rig = null
-})
+const { start } = useRigs()
 
 describe('a message', () => {
   it('is delivered at once, without a claim, when its lane has room', async () => {
@@ -161,72 +147,6 @@ describe('recipients that were not tried', () => {
   })
 })
 
-describe('routes', () => {
-  const held = (reason: string) => [makeRule({ kind: 'hold', reason })]
-
-  it('hold, discard and capture without dialling', async () => {
-    const routes = [
-      makeRule({ kind: 'hold', reason: 'looked at first' }, { to: 'hold.test' }),
-      makeRule({ kind: 'discard' }, { to: 'discard.test' }),
-      makeRule({ kind: 'capture' }, { to: 'capture.test' }),
-    ]
-    const { submit, clock, state, history, smtp, capture, attempts } = await start({ settings: { routes } })
-    const one = await submit({ to: ['a@hold.test', 'b@discard.test', 'c@capture.test', 'd@nowhere.test'] })
-    await clock.settle()
-    expect([0, 1, 2, 3].map((index) => state(one, index))).toEqual(['held', 'delivered', 'delivered', 'held'])
-    expect(history(one)).toEqual(expect.arrayContaining(['held', 'discarded', 'captured']))
-    expect(smtp.attempts).toEqual([])
-    expect(capture.attempts.length).toBe(1)
-    expect(attempts.map(({ outcome }) => outcome).sort()).toEqual(['captured', 'discarded'])
-  })
-
-  it('hold everything while the configuration cannot be read', async () => {
-    const { submit, clock, state, smtp } = await start({ settings: { holdAll: 'the configuration could not be read' } })
-    const one = await submit()
-    await clock.settle()
-    expect(state(one)).toBe('held')
-    expect(smtp.attempts).toEqual([])
-  })
-
-  it('are decided at each attempt: mail queued for a relay is captured after a reload', async () => {
-    const smtp = createFakeTransport((batch) => reportAll(batch, deferredOutcome()))
-    const { submit, clock, state, delivery, capture } = await start({ smtp })
-    const one = await submit()
-    await clock.settle()
-    delivery.reload(makeSettings({ routes: [makeRule({ kind: 'capture' })] }))
-    await clock.advance(6 * MINUTE)
-    expect(capture.attempts.length).toBe(1)
-    expect(smtp.attempts.length).toBe(1)
-    expect(state(one)).toBe('delivered')
-  })
-
-  it('reach what waits in a lane already: it is routed anew at a reload', async () => {
-    const smtp = createFakeTransport('manual')
-    const { submit, clock, state, delivery, capture } = await start({ smtp })
-    const all = []
-    for (let i = 0; i < 6; i++) all.push(await submit())
-    await clock.settle()
-    expect(smtp.attempts.length).toBe(2)
-    delivery.reload(makeSettings({ routes: [makeRule({ kind: 'capture' })] }))
-    await clock.settle()
-    expect(capture.attempts.length).toBe(4)
-    for (const attempt of smtp.attempts) attempt.finish(deliverAll(attempt.batch))
-    await clock.settle()
-    expect(all.every((one) => state(one) === 'delivered')).toBe(true)
-  })
-
-  it('that hold reach queued mail, too', async () => {
-    const smtp = createFakeTransport((batch) => reportAll(batch, deferredOutcome()))
-    const { submit, clock, state, delivery, store } = await start({ smtp })
-    const one = await submit()
-    await clock.settle()
-    delivery.reload(makeSettings({ routes: held('wait') }))
-    await clock.advance(6 * MINUTE)
-    expect(state(one)).toBe('held')
-    expect(store.state.rows.get(one.message.envelope.recipients[0].id)?.holdReason).toBe('wait')
-  })
-})
-
 describe('the end of the lifetime', () => {
   it('brings one last attempt exactly then, and after it the message expires with one notice', async () => {
     const smtp = createFakeTransport((batch) => reportAll(batch, deferredOutcome()))
@@ -279,77 +199,6 @@ describe('the end of the lifetime', () => {
     clock.jumpWall(40 * DAY)
     await clock.advance(2 * MINUTE)
     expect(state(one)).toBe('delivered')
-  })
-})
-
-describe('the store', () => {
-  it('is asked again until it takes an outcome: a delivery that happened is never forgotten', async () => {
-    const { submit, clock, state, store, smtp, notes } = await start()
-    const one = await submit()
-    store.fail(new StoreFault('io', 'disk gone'))
-    await clock.advance(10 * MINUTE - 1_000)
-    expect(smtp.attempts.length).toBe(1)
-    expect(state(one)).toBe('leased')
-    store.mend()
-    await clock.advance(20_000)
-    expect(state(one)).toBe('delivered')
-    expect(smtp.attempts.length).toBe(1)
-    expect(notes.some(({ level }) => level === 'error')).toBe(true)
-  })
-
-  it('gets outcomes in groups: what ends during one commit goes into the next', async () => {
-    const sizes: number[] = []
-    const { submit, clock } = await start({
-      settings: { relays: new Map([['relay', { settings: makeRelay('relay', { sessionsInitial: 20, sessionsMax: 20 }), credentials: [] }]]) },
-      queue: (queue) => ({
-        ...queue,
-        settle: (batch, notices) => {
-          sizes.push(batch.length)
-          return queue.settle(batch, notices)
-        },
-      }),
-    })
-    await Promise.all(Array.from({ length: 20 }, () => submit()))
-    await clock.settle()
-    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(20)
-    expect(sizes.length).toBeLessThan(10)
-  })
-
-  it('that cannot take one outcome for a bug of ours still gets all others', async () => {
-    const bad = new Set<string>()
-    const { submit, clock, state, notes } = await start({
-      queue: (queue) => ({
-        ...queue,
-        settle: (batch, notices) =>
-          batch.some(({ recipientId }) => bad.has(recipientId)) ? Promise.reject(new TypeError('cannot bind')) : queue.settle(batch, notices),
-      }),
-    })
-    const all = []
-    const smtp = rig?.smtp
-    if (smtp === undefined) throw new Error('no transport')
-    smtp.answer = 'manual'
-    for (let i = 0; i < 2; i++) all.push(await submit())
-    bad.add(all[0]?.message.envelope.recipients[0].id ?? '')
-    for (const attempt of smtp.attempts) attempt.finish(deliverAll(attempt.batch))
-    await clock.settle()
-    expect(all.map((one) => state(one))).toEqual(['leased', 'delivered'])
-    expect(notes.some(({ text }) => text.includes('cannot bind'))).toBe(true)
-  })
-
-  it('is not asked in a hot loop when it cannot give out mail', async () => {
-    let claims = 0
-    const { clock } = await start({
-      queue: (queue) => ({
-        ...queue,
-        claimDue: () => {
-          claims++
-          return Promise.reject(new StoreFault('io', 'disk gone'))
-        },
-      }),
-    })
-    await clock.advance(10 * MINUTE)
-    expect(claims).toBeGreaterThan(10)
-    expect(claims).toBeLessThan(40)
   })
 })
 

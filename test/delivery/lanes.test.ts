@@ -1,25 +1,13 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { LaneKey } from '../../src/core/brand.ts'
 import { createFakeClock } from '../support/fake-clock.ts'
 import { CREDENTIAL_REFUSED, createFakeTransport, deferredOutcome, deliverAll, hopUnwell, reportAll } from '../support/fake-transport.ts'
 import type { AcceptanceOptions } from '../support/make-message.ts'
 import { makeAcceptance, queuedPlace } from '../support/make-message.ts'
 import { createMemoryStore } from '../support/memory-store.ts'
-import { HOUR, MINUTE, makeCredential, makeRelay, makeRule, type Rig, type RigOptions, startRig } from './rig.ts'
+import { HOUR, MINUTE, makeCredential, makeRelay, makeRule, makeSettings, useRigs } from './rig.ts'
 
-let rig: Rig | null = null
-async function start(options: RigOptions = {}): Promise<Rig> {
-  rig = await startRig(options)
-  return rig
-}
-afterEach(async () => {
-  if (rig === null) return
-  const stopped = rig.delivery.stop(1_000)
-  await rig.clock.advance(2_000)
-  await stopped
-  expect(rig.clock.pending, 'timers left behind').toBe(0)
-  rig = null
-})
+const { start } = useRigs()
 
 const twoRelays = {
   relays: new Map([
@@ -50,11 +38,11 @@ describe('a suspended lane', () => {
   })
 
   it('shows its reason on mail that was never tried', async () => {
-    const { submit, clock, store } = await start({ smtp: createFakeTransport('manual') })
+    const { submit, clock, store, smtp } = await start({ smtp: createFakeTransport('manual') })
     const all = []
     for (let i = 0; i < 5; i++) all.push(await submit())
     await clock.settle()
-    for (const attempt of rig?.smtp.attempts ?? []) attempt.finish(hopUnwell(attempt.batch))
+    for (const attempt of smtp.attempts) attempt.finish(hopUnwell(attempt.batch))
     await clock.settle()
     const last = all.at(-1)
     const row = last === undefined ? undefined : store.state.rows.get(last.message.envelope.recipients[0].id)
@@ -144,8 +132,7 @@ describe('a suspended lane', () => {
     const all = []
     for (let i = 0; i < 10; i++) all.push(await submit())
     await clock.settle()
-    const settings = (await import('./rig.ts')).makeSettings({ routes: [makeRule({ kind: 'capture' })] })
-    delivery.reload(settings)
+    delivery.reload(makeSettings({ routes: [makeRule({ kind: 'capture' })] }))
     await clock.advance(6 * MINUTE)
     expect(capture.attempts.length).toBe(10)
     expect(all.every((one) => state(one) === 'delivered')).toBe(true)
@@ -206,12 +193,10 @@ describe('fairness', () => {
       store.queue.enqueue(makeAcceptance({ acceptedAt: clock.now(), place: queuedPlace(clock.now(), 'smtp:relay/-' as LaneKey), ...options }))
     for (let i = 0; i < 300; i++) await queued({ submitter: 'flood' })
     await queued({ submitter: 'single', to: ['single@x.test'] })
-    const { sentTo } = await start({ clock, store, smtp: createFakeTransport('manual') })
+    const { sentTo, smtp } = await start({ clock, store, smtp: createFakeTransport('manual') })
     expect(sentTo()).toContain('single@x.test')
-    rig?.smtp.attempts.forEach((attempt) => {
-      attempt.finish(deliverAll(attempt.batch))
-    })
-    if (rig !== null) rig.smtp.answer = deliverAll
+    smtp.answer = deliverAll
+    for (const attempt of smtp.attempts) attempt.finish(deliverAll(attempt.batch))
     await clock.advance(5_000)
     expect(sentTo().length).toBe(301)
   })

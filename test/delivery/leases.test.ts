@@ -1,25 +1,12 @@
 /** The crash table of docs/queue.md, as far as delivery goes: dying counts, stopping does not. */
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { StoreFault } from '../../src/ports/store-fault.ts'
 import { createFakeClock } from '../support/fake-clock.ts'
 import { allUntried, createFakeTransport, deferredOutcome, deliverAll, reportAll } from '../support/fake-transport.ts'
 import { createMemoryStore } from '../support/memory-store.ts'
-import { createRig, MINUTE, type Rig, type RigOptions, startRig } from './rig.ts'
+import { createRig, MINUTE, type Rig, useRigs } from './rig.ts'
 
-let rig: Rig | null = null
-async function start(options: RigOptions = {}): Promise<Rig> {
-  rig = await startRig(options)
-  return rig
-}
-afterEach(async () => {
-  if (rig === null) return
-  rig.store.mend()
-  const stopped = rig.delivery.stop(1_000)
-  await rig.clock.advance(2_000)
-  await stopped
-  expect(rig.clock.pending, 'timers left behind').toBe(0)
-  rig = null
-})
+const { start } = useRigs()
 
 function rowOf(from: Rig, acceptance: Awaited<ReturnType<Rig['submit']>>) {
   const row = from.store.state.rows.get(acceptance.message.envelope.recipients[0].id)
@@ -70,10 +57,10 @@ describe('after a crash', () => {
       one ??= await doomed.submit()
       await doomed.clock.advance(2 * MINUTE)
     }
-    const { state, smtp } = await start({ clock: createFakeClock(clock.now() + 60 * MINUTE), store })
-    await rig?.clock.advance(10 * MINUTE)
-    expect(smtp.attempts).toEqual([])
-    expect(one === null ? null : state(one)).toBe('held')
+    const later = await start({ clock: createFakeClock(clock.now() + 60 * MINUTE), store })
+    await later.clock.advance(10 * MINUTE)
+    expect(later.smtp.attempts).toEqual([])
+    expect(one === null ? null : later.state(one)).toBe('held')
   })
 })
 

@@ -1,24 +1,13 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Notify } from '../../src/core/envelope.ts'
 import { createNoticeRate } from '../../src/delivery/notice-rate.ts'
 import { decideNotice } from '../../src/delivery/notify-sender.ts'
 import type { DsnKind } from '../../src/message/dsn.ts'
 import { createFakeTransport, deferredOutcome, deliverAll, deliveredOutcome, failedOutcome, report, reportAll } from '../support/fake-transport.ts'
 import { makeReversePath } from '../support/make-message.ts'
-import { HOUR, MINUTE, makeSettings, type Rig, type RigOptions, startRig } from './rig.ts'
+import { HOUR, MINUTE, makeSettings, useRigs } from './rig.ts'
 
-let rig: Rig | null = null
-async function start(options: RigOptions = {}): Promise<Rig> {
-  rig = await startRig(options)
-  return rig
-}
-afterEach(async () => {
-  if (rig === null) return
-  const stopped = rig.delivery.stop(1_000)
-  await rig.clock.advance(2_000)
-  await stopped
-  rig = null
-})
+const { start } = useRigs()
 
 const failing = () => createFakeTransport((batch) => (batch.message.origin.kind === 'dsn' ? deliverAll(batch) : reportAll(batch, failedOutcome())))
 const dsn = { ...makeSettings().dsn }

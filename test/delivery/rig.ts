@@ -1,6 +1,7 @@
 /**
  * Delivery with a store in memory, a clock that stands still and transports that answer what the test says.
  */
+import { afterEach, expect } from 'vitest'
 import type { EpochMs, LeaseToken, QueueId } from '../../src/core/brand.ts'
 import type { EventKind } from '../../src/core/event.ts'
 import { compileAddressPattern, compileGlob } from '../../src/core/pattern.ts'
@@ -180,4 +181,27 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
 
 export function at(clock: FakeClock, ms: number): EpochMs {
   return (clock.now() + ms) as EpochMs
+}
+
+/**
+ * For one test file: `start` makes a rig, and after each test it is stopped and must leave nothing
+ * behind: no timer, nothing held.
+ */
+export function useRigs(): { readonly start: (options?: RigOptions) => Promise<Rig> } {
+  let rig: Rig | null = null
+  afterEach(async () => {
+    if (rig === null) return
+    rig.store.mend()
+    const stopped = rig.delivery.stop(1_000)
+    await rig.clock.advance(2_000)
+    await stopped
+    expect(rig.clock.pending, 'timers left behind').toBe(0)
+    rig = null
+  })
+  return {
+    start: async (options = {}) => {
+      rig = await startRig(options)
+      return rig
+    },
+  }
 }
