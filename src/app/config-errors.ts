@@ -84,10 +84,16 @@ export interface ConfigProblem {
   readonly remedy: string | null
 }
 
+/** Its text tells the errors, one a line; `problems` holds the warnings, too. */
 export class ConfigError extends Error {
   readonly problems: readonly ConfigProblem[]
   constructor(problems: readonly ConfigProblem[]) {
-    super(problems.map(formatProblem).join('\n'))
+    super(
+      problems
+        .filter(({ severity }) => severity === 'error')
+        .map(formatProblem)
+        .join('\n'),
+    )
     this.name = 'ConfigError'
     this.problems = problems
   }

@@ -4,7 +4,7 @@
  * What is written passes `postern config check`, or nothing is written. Never overwrites without
  * `--force`; the password goes into a file of its own, mode 0600.
  */
-import { chownSync, existsSync, mkdirSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { loadConfigText } from '../app/config.ts'
@@ -120,22 +120,26 @@ function checkBeforeWriting(text: string, file: string, context: CliContext): vo
 function writeSecret(file: string, password: string, asRoot: boolean): string {
   const folder = join(dirname(file), 'secrets')
   const path = join(folder, INIT_RELAY)
-  const isNew = mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined
+  const isNew = mkdirSync(folder, { recursive: true }) !== undefined
+  // To pass through, not to list: the files in it are closed, and their owner may be another user.
+  if (isNew) chmodSync(folder, 0o711)
   writeFileSafely(path, `${password}\n`, { always: 0o600 })
   const user = asRoot ? findUser('postern') : null
-  if (user !== null) for (const each of isNew ? [folder, path] : [path]) chownSync(each, user.uid, user.gid)
+  if (user !== null) chownSync(path, user.uid, user.gid)
   return path
 }
 
 function nextSteps(context: CliContext, file: string, answers: InitAnswers, around: InitSurroundings): readonly string[] {
   const isUsual = file === join(context.cwd, CONFIG_NAME) || file === SYSTEM_CONFIG_PATH
   const flag = isUsual ? '' : ` --config ${displayPath(file, context.cwd)}`
+  // npm sets it for `npx postern` and `npm start`: then there is no `postern` on the path.
+  const command = `${context.env.npm_command === undefined ? 'postern' : 'npx postern'}${flag}`
   const [first = ''] = answers.listen
   return [
-    `Check it:          postern${flag} config check`,
+    `Check it:          ${command} config check`,
     ...(around.asRoot && findUser('postern') === null ? ['Make its user:     useradd --system postern'] : []),
-    `Start the server:  postern${flag} serve`,
-    `Send a first mail: postern${flag} test --from you@${answers.hostname} --to you@example.com`,
+    `Start the server:  ${command} serve`,
+    `Send a first mail: ${command} test --from you@${answers.hostname} --to you@example.com`,
     `Point your applications at ${first.replace(/^smtps?:\/\//, '')}.`,
   ]
 }

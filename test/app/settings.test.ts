@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadConfig } from '../../src/app/config.ts'
@@ -210,6 +210,37 @@ describe('at a reload', () => {
       needsRestart: ['admin'],
     })
     expect(diffSettings(before, before)).toEqual({ changed: [], needsRestart: [] })
+  })
+
+  it('what can no longer be read, now that root was given up, stays as it was read', () => {
+    const cwd = makeTempFolder()
+    const write = (name: string, text: string) => writeFileSync(join(cwd, name), text, { mode: 0o600 })
+    write('c.pem', readFileSync(`${TLS}one.pem`, 'utf8'))
+    write('c.key', readFileSync(`${TLS}one.key`, 'utf8'))
+    write('pw', 'hunter2\n')
+    write(
+      'postern.yaml',
+      'hostname: a.example.com\ntls: { cert: c.pem, key: c.key }\nrelays: { g: { host: a, tls: { ca: c.pem }, credentials: { m: { username: u, password: { file: pw } } } } }',
+    )
+    const request = { explicitPath: null, env: {}, cwd }
+    const before = buildSettings(loadConfig(request))
+    // A folder cannot be read as a file by anybody, not even by the root that tests may run as.
+    for (const name of ['c.pem', 'pw']) {
+      rmSync(join(cwd, name))
+      mkdirSync(join(cwd, name))
+    }
+    expect(() => loadConfig(request)).toThrow(ConfigError)
+    const loaded = loadConfig({ ...request, keepUnreadable: true })
+    expect(loaded.warnings.filter(({ code }) => code === 'kept-unreadable').map(({ key }) => key)).toEqual([
+      'tls.cert',
+      'relays.g.tls.ca',
+      'relays.g.credentials.m.password',
+    ])
+    const after = buildSettings(loaded, { previous: before })
+    expect(after.intake.listeners[0]?.tls).toEqual(before.intake.listeners[0]?.tls)
+    expect(firstRelay(after).settings.tls.ca).toBe(firstRelay(before).settings.tls.ca)
+    expect(firstRelay(after).credentials[0]?.credential.password()).toBe('hunter2')
+    expect(() => buildSettings(loaded)).toThrow(ConfigError)
   })
 
   it('a file that has gone since it was checked refuses the whole', () => {

@@ -147,7 +147,7 @@ describe('init by flags', () => {
     `)
     expect(read(cwd, 'secrets/smarthost')).toBe('hunter2\n')
     expect(statSync(join(cwd, 'secrets/smarthost')).mode & 0o777).toBe(0o600)
-    expect(statSync(join(cwd, 'secrets')).mode & 0o777).toBe(0o700)
+    expect(statSync(join(cwd, 'secrets')).mode & 0o777).toBe(0o711)
     expect(warningsOf(cwd)).toEqual([])
   })
 
