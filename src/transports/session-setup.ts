@@ -106,7 +106,8 @@ export class SessionSetup {
   broken(fault: ClientFault, steps: SetupSteps): void {
     const phase = setupPhase(fault.phase)
     if (fault.reply !== null && (fault.kind === 'closing' || fault.kind === 'refused')) this.refused(phase, fault.reply, steps)
-    else if (fault.kind === 'desynchronised' && phase === 'starttls') {
+    else if (fault.kind === 'desynchronised' && phase === 'starttls' && fault.reply?.code === 220) {
+      // The 220 itself was right: what came behind it was to be read inside TLS (C03).
       this.#parts.journal.note('transport', 'warn', 'bytes behind the reply to STARTTLS: somebody injects replies, session abandoned', { ...this.#remote })
       this.fail(phase, { kind: 'tls-injection' }, steps)
     } else this.fail(phase, fault.kind === 'lost' ? { kind: 'closed' } : { kind: 'protocol', detail: fault.reason }, steps)

@@ -235,7 +235,11 @@ export class SmtpSession {
       }
     },
     onDrain: () => this.#output.drained(),
-    onClose: (fault) => this.fail(fault === null ? { kind: 'closed' } : { kind: 'network', ...fault }),
+    onClose: (fault) => {
+      // A handshake that fails rejects, and knows why.
+      if (this.#state === 'opening' && this.#setup.step === 'handshake') return
+      this.fail(fault === null ? { kind: 'closed' } : { kind: 'network', ...fault })
+    },
   }
 
   readonly #setupSteps = {
