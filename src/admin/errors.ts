@@ -72,8 +72,9 @@ export function replyForError(error: unknown): ErrorReply {
   if (error instanceof AdminError) return replyWith(error.code, error.message, error.hint)
   if (error instanceof StoreFault) return { ...replyWith(STORE_CODES[error.kind], STORE_TEXTS[error.kind]), unforeseen: error.kind === 'io' }
   if (!(error instanceof Error)) return internal()
-  // By name: the class belongs to `app`, which this folder may not import.
-  if (error.name === 'ConfigError') return replyWith('config-invalid', error.message)
+  // By name: these classes belong to folders that this one may not import. Their texts are ours and may be shown.
+  if (error.name === 'ConfigError' || error.name === 'SettingsError') return replyWith('config-invalid', error.message)
+  if (error.name === 'SubmissionRefused') return replyWith('mail-refused', error.message)
   return replyForFramework(error)
 }
 

@@ -48,4 +48,14 @@ function isStartedDirectly(): boolean {
   return started !== undefined && realpathSync(started) === fileURLToPath(import.meta.url)
 }
 
-if (isStartedDirectly()) await main(process.argv.slice(2), createRealContext())
+/** A server that could not start may have left sockets and threads open that would keep it alive. */
+async function endIfFailed(): Promise<void> {
+  if ((process.exitCode ?? 0) === EXIT.ok) return
+  await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))))
+  process.exit()
+}
+
+if (isStartedDirectly()) {
+  await main(process.argv.slice(2), createRealContext())
+  await endIfFailed()
+}

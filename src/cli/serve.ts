@@ -41,15 +41,18 @@ async function serve(context: CliContext, globals: GlobalOptions): Promise<void>
 /** Faults that an operator can mend, by name or system code; anything else is a bug and keeps its stack. */
 function startFault(error: unknown): unknown {
   if (!(error instanceof Error)) return error
-  const { code } = error as NodeJS.ErrnoException
-  const known = ['ConfigError', 'ServiceUserError', 'StoreOpenError', 'SocketError'].includes(error.name)
-  const isBind = code === 'EADDRINUSE' || code === 'EADDRNOTAVAIL' || code === 'EACCES'
-  if (!known && !isBind) return error
-  const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : bindHint(code)
+  const known = ['ConfigError', 'SettingsError', 'ServiceUserError', 'StoreOpenError', 'SocketError'].includes(error.name)
+  const bind = bindHint(codeOf(error) ?? codeOf(error.cause))
+  if (!known && bind === null) return error
+  const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : bind
   return new CliError(EXIT.failed, error.message, { code: 'not-started', cause: error, ...(hint === null ? {} : { hint }) })
 }
 
-function bindHint(code: string | undefined): string | null {
+function codeOf(error: unknown): string | null {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null
+}
+
+function bindHint(code: string | null): string | null {
   if (code === 'EADDRINUSE') return 'Another program listens there: stop it, or set another address under `listen`.'
   if (code === 'EADDRNOTAVAIL') return 'This machine does not have that address: correct `listen`.'
   if (code === 'EACCES') return 'Ports below 1024 and some folders need root: start as root with `user` set, or choose a higher port.'

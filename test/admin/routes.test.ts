@@ -245,6 +245,12 @@ describe('errors', () => {
     expect(await post('/v1/reload', {})).toMatchObject({ status: 422, body: { error: { code: 'config-invalid', message: expect.stringContaining('verfy') } } })
   })
 
+  it('of a refused mail are told as a client would be', async () => {
+    control.fault = Object.assign(new Error('501 5.1.3 Recipient is not an address'), { name: 'SubmissionRefused' })
+    const answer = await post('/v1/submit', { from: 'a@b', to: ['x'], content: '' })
+    expect(answer).toMatchObject({ status: 422, body: { error: { code: 'mail-refused', message: '501 5.1.3 Recipient is not an address' } } })
+  })
+
   it('that nobody foresaw are told to the log alone', async () => {
     control.fault = new TypeError('secret in a stack')
     const answer = await get('/v1/status')
