@@ -156,6 +156,8 @@ export class ServerEngine {
         this.#takeLine(this.#reader.line, chunk.length > next)
         break
       case 'too-long':
+        // A login whose line was lost cannot go on.
+        this.#dialogue.exchange = null
         if (chunk.length > next && !this.#settings.pipelining) this.#dialogue.closeWith(REPLIES.synchronization, 'synchronization')
         else this.#dialogue.say(REPLIES.lineTooLong)
         break

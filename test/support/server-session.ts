@@ -1,0 +1,144 @@
+/**
+ * A server engine with a policy that a test sets, and everything that it said and did.
+ */
+import { formatMailbox, formatReversePath } from '../../src/core/address.ts'
+import type { SmtpReply } from '../../src/core/reply.ts'
+import { type CloseReason, type Decision, ServerEngine, type ServerEvents, type ServerLimits, type ServerSettings } from '../../src/smtp/server-engine.ts'
+
+export const LIMITS: ServerLimits = {
+  messageOctets: 100_000,
+  commandLineOctets: 2048,
+  textLineOctets: 2000,
+  recipients: 100,
+  errorsPerSession: 20,
+  junkPerSession: 100,
+}
+export const SETTINGS: Omit<ServerSettings, 'limits'> = {
+  hostname: 'mx.test',
+  pipelining: false,
+  startTls: false,
+  requireTls: false,
+  auth: 'off',
+  requireAuth: false,
+  bareLineEnds: 'refuse',
+}
+export interface StoredMessage {
+  readonly from: string
+  readonly to: readonly string[]
+  readonly content: string
+}
+/** What the policy says to an event; by default everything is accepted. */
+export type Policy = Partial<Record<'ehlo' | 'mail' | 'rcpt' | 'data' | 'content' | 'auth', (subject: string) => Decision>>
+export interface ServerSessionOptions {
+  readonly settings?: Partial<Omit<ServerSettings, 'limits'>>
+  readonly limits?: Partial<ServerLimits>
+  readonly policy?: Policy
+  readonly implicitTls?: boolean
+  /** The banner is not sent. */
+  readonly silent?: boolean
+}
+
+export interface ServerSession {
+  readonly engine: ServerEngine
+  /** Everything written so far, and forgets it. */
+  take(): string
+  /** Feeds text (octets as Latin-1) and takes the answer. */
+  say(text: string): string
+  readonly stored: readonly StoredMessage[]
+  readonly closed: CloseReason | null
+  /** `mail`, `reset`, `starttls` ... in order. */
+  readonly log: readonly string[]
+  readonly writes: number
+  readonly shown: readonly string[]
+}
+
+export function openServerSession(options: ServerSessionOptions = {}): ServerSession {
+  const policy = options.policy ?? {}
+  const limits = { ...LIMITS, ...options.limits }
+  const state = { out: '', closed: null as CloseReason | null, writes: 0, from: '', to: [] as string[], content: [] as Buffer[] }
+  const stored: StoredMessage[] = []
+  const log: string[] = []
+  const shown: string[] = []
+  const decide = (kind: keyof Policy, subject: string): Decision => {
+    log.push(kind)
+    return policy[kind]?.(subject) ?? 'accept'
+  }
+  const events: ServerEvents = {
+    write(bytes) {
+      state.writes++
+      state.out += Buffer.from(bytes).toString('latin1')
+    },
+    onEhlo: (name) => decide('ehlo', name),
+    onMail(mail) {
+      state.from = formatReversePath(mail.reversePath)
+      state.to = []
+      return decide('mail', state.from)
+    },
+    onRcpt(rcpt) {
+      const to = rcpt.forwardPath === 'postmaster' ? 'postmaster' : formatMailbox(rcpt.forwardPath)
+      const decision = decide('rcpt', to)
+      if (isYes(decision)) state.to.push(to)
+      return decision
+    },
+    onData() {
+      state.content = []
+      return decide('data', '')
+    },
+    onContent: (slice) => void state.content.push(Buffer.from(slice)),
+    onContentEnd({ fault }) {
+      const content = Buffer.concat(state.content).toString('latin1')
+      if (fault !== null) return decide('content', `fault ${fault.kind}`)
+      const decision = decide('content', content)
+      if (isYes(decision)) stored.push({ from: state.from, to: state.to, content })
+      return decision
+    },
+    onAuth: ({ username, password }) => decide('auth', `${username}:${password}`),
+    onStartTls: () => void log.push('starttls'),
+    onReset: () => void log.push('reset'),
+    onClose(reason) {
+      if (state.closed !== null) throw new Error('closed twice')
+      state.closed = reason
+    },
+    tap: () => (direction, text) => void shown.push(`${direction} ${text}`),
+  }
+  const settings: ServerSettings = { ...SETTINGS, ...options.settings, limits: () => limits }
+  const engine = new ServerEngine({ settings, events, implicitTls: options.implicitTls === true })
+  if (options.silent !== true) engine.start()
+  const take = () => {
+    const text = state.out
+    state.out = ''
+    return text
+  }
+  return {
+    engine,
+    take,
+    say(text) {
+      engine.receive(Buffer.from(text, 'latin1'))
+      return take()
+    },
+    stored,
+    log,
+    shown,
+    get closed() {
+      return state.closed
+    },
+    get writes() {
+      return state.writes
+    },
+  }
+}
+
+function isYes(decision: Decision): boolean {
+  return decision === 'accept' || decision === 'later' || (decision as SmtpReply).code < 300
+}
+
+/** `250 2.1.0` of each line, for comparing without texts. */
+export function codes(text: string): string[] {
+  return text
+    .split('\r\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [, code, status] = /^(\d{3})[ -](\d\.\d+\.\d+)?/.exec(line) ?? []
+      return code === undefined ? line : [code, status].filter((word) => word !== undefined).join(' ')
+    })
+}
