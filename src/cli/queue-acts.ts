@@ -69,7 +69,9 @@ export async function flushQueue(context: CliContext, globals: GlobalOptions, la
   else
     print(
       context,
-      answer.recipients === 0 ? 'Nothing waits for a later time.' : `${counted(answer.recipients, 'recipient')} due now. See what becomes of them: postern log --follow`,
+      answer.recipients === 0
+        ? 'Nothing waits for a later time.'
+        : `${counted(answer.recipients, 'recipient')} due now. See what becomes of them: postern log --follow`,
     )
 }
 
