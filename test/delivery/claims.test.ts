@@ -5,7 +5,7 @@ import { createFakeClock } from '../support/fake-clock.ts'
 import { createFakeTransport, deferredOutcome, deliverAll, reportAll } from '../support/fake-transport.ts'
 import { makeAcceptance, queuedPlace } from '../support/make-message.ts'
 import { createMemoryStore } from '../support/memory-store.ts'
-import { HOUR, MINUTE, type Rig, useRigs } from './rig.ts'
+import { HOUR, MINUTE, makeRelay, makeRule, type Rig, useRigs } from './rig.ts'
 
 const { start } = useRigs()
 
@@ -57,6 +57,43 @@ describe('claims', () => {
     await clock.advance(10_000)
     expect(smtp.attempts.length).toBe(1_000)
     expect(claims).toBeLessThan(60)
+  })
+
+  it('stop when a backlog is gone: new mail is born leased again and costs none', async () => {
+    const { clock, store } = await storeWith(300, () => 'flood')
+    let claims = 0
+    const queue = (inner: QueueStore): QueueStore => ({
+      ...inner,
+      claimDue: (request) => {
+        claims++
+        return inner.claimDue(request)
+      },
+    })
+    const { submit, smtp } = await start({ clock, store, queue, settings: { readySetMax: 400, readyPerFlowMax: 40 } })
+    await clock.advance(5_000)
+    expect(smtp.attempts.length).toBe(300)
+    const before = claims
+    for (let i = 0; i < 50; i++) {
+      expect((await submit({ submitter: 'flood' })).placements[0]?.kind).toBe('leased')
+      await clock.settle()
+    }
+    expect(claims - before).toBeLessThanOrEqual(1)
+  })
+
+  it('leave a lane alone that is full enough, however often another one asks', async () => {
+    const { clock, store } = await storeWith(500, () => 'flood')
+    const place = queuedPlace(clock.now(), 'smtp:other/-' as LaneKey)
+    for (let i = 0; i < 200; i++) await store.queue.enqueue(makeAcceptance({ acceptedAt: clock.now(), place, submitter: 'other', to: ['a@other.test'] }))
+    const relays = new Map(['relay', 'other'].map((name) => [name, { settings: makeRelay(name), credentials: [] }]))
+    const routes = [
+      makeRule({ kind: 'relay', relay: 'other', credential: null }, { to: 'other.test' }),
+      makeRule({ kind: 'relay', relay: 'relay', credential: null }),
+    ]
+    const smtp = createFakeTransport((batch) => (batch.lane === 'smtp:other/-' ? deliverAll(batch) : new Promise(() => undefined)))
+    const rig = await start({ clock, store, smtp, settings: { relays, routes, readySetMax: 1_000, readyPerFlowMax: 40 } })
+    await clock.advance(5_000)
+    expect([...store.state.rows.values()].filter((row) => row.state === 'delivered').length).toBe(200)
+    expect(leasedIn(rig)).toBeLessThanOrEqual(60)
   })
 
   it('go before new mail of a submitter with a backlog, so that a flood that goes on does not starve its own beginning', async () => {
@@ -145,6 +182,16 @@ describe('the ready set', () => {
     for (let i = 0; i < 200; i++) await submit({ submitter: i % 2 === 0 ? 'one' : 'other' })
     expect((await submit({ submitter: 'one' })).placements[0]?.kind).toBe('queued')
     expect((await submit({ submitter: 'single' })).placements[0]?.kind).toBe('leased')
+  })
+
+  it('gets back the places of messages that were abandoned', async () => {
+    const { delivery, clock } = await start({ settings: { readySetMax: 10, readyPerFlowMax: 10 } })
+    for (let i = 0; i < 50; i++) {
+      const acceptance = makeAcceptance({ acceptedAt: clock.now() })
+      const placements = delivery.admission.place(acceptance.message)
+      expect(placements[0]?.kind).toBe('leased')
+      delivery.admission.abandoned({ ...acceptance, placements })
+    }
   })
 
   it('forgets nothing and counts nothing twice: a stop needs no time once all is settled', async () => {
