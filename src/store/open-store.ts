@@ -66,10 +66,16 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const lock = takeInstanceLock(folder)
   const contents = new ReaderThread(paths.database)
   const looks = new ReaderThread(paths.database)
-  const reopen = async (): Promise<void> => {
-    await Promise.all([contents.restart(), looks.restart()])
-    await writer.open()
-    journal.note('store', 'warn', 'the store was opened anew and proved itself')
+  let reopening: Promise<void> | null = null
+  /** One at a time, whoever asks. */
+  const reopen = (): Promise<void> => {
+    reopening ??= Promise.all([contents.restart(), looks.restart()])
+      .then(() => writer.open())
+      .then(() => journal.note('store', 'warn', 'the store was opened anew and proved itself'))
+      .finally(() => {
+        reopening = null
+      })
+    return reopening
   }
   const recovery = createRecovery({ clock, journal, reopen, refill: () => writer.refill() })
   const writer = new GroupCommit({

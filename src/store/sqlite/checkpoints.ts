@@ -16,6 +16,8 @@ export interface CheckpointParts {
 
 /** 16 MiB. */
 const PAGES_MAX = 4_000
+/** 64 MiB: the thread beside cannot keep up, so the writer moves the log itself and everybody waits. */
+const PAGES_URGENT = 16_000
 /** Somebody reads a snapshot for long and the log cannot begin again: 1 GiB. */
 const PAGES_ALARM = 262_144
 
@@ -23,14 +25,23 @@ const PAGES_ALARM = 262_144
 export function createCheckpoints({ beside, finish, journal }: CheckpointParts): (pages: number) => void {
   let running = false
   let alarmed = false
+  let urgent = false
+  const complain = (error: Error): void => {
+    // The log keeps everything that was committed: the next turn tries again, faults of the disk show at the next commit.
+    journal.note('store', 'warn', 'the log could not be moved into the database', { reason: error.message })
+  }
+  const runUrgent = async (): Promise<void> => {
+    urgent = true
+    await finish().catch(complain)
+    urgent = false
+  }
   const run = async (): Promise<void> => {
     running = true
     try {
       await beside()
       await finish()
     } catch (error) {
-      // The log keeps everything that was committed: the next turn tries again, faults of the disk show at the next commit.
-      journal.note('store', 'warn', 'the log could not be moved into the database', { reason: (error as Error).message })
+      complain(error as Error)
     } finally {
       running = false
     }
@@ -42,5 +53,6 @@ export function createCheckpoints({ beside, finish, journal }: CheckpointParts):
       journal.note('store', 'warn', 'the write-ahead log is overgrown: another program reads the queue for long', { pages })
     }
     if (pages >= PAGES_MAX && !running) void run()
+    else if (pages >= PAGES_URGENT && !urgent) void runUrgent()
   }
 }

@@ -74,13 +74,20 @@ export class GroupCommit {
 
   /** Starts a writer and waits until it has proved the disk. Rejects with what it said. */
   async open(): Promise<{ readonly migrations: number }> {
-    await this.#thread?.end()
+    const before = this.#thread
+    this.#thread = null
+    this.#condition = 'opening'
+    this.#dropAll('the store is being reopened')
+    await before?.end()
     const thread = startThread<WriterRequest, WriterAnswer>('worker')
     this.#thread = thread
     thread.onAnswer((answer) => this.#take(answer))
     thread.onDeath((reason) => this.#suspect(`the writer died: ${reason}`))
     const { path, reservePath, faults } = this.#options
-    const answer = await this.#ask({ kind: 'open', path, reservePath, areas: this.#areas, faults })
+    const answer = await this.#ask({ kind: 'open', path, reservePath, areas: this.#areas, faults }).catch((error: Error) => {
+      if (before !== null) this.#change('suspect', error.message)
+      throw error
+    })
     if (answer.kind !== 'opened') throw new Error(`unexpected answer ${answer.kind}`)
     this.#change(answer.room ? 'sound' : 'full', answer.room ? null : 'no space for new mail')
     return { migrations: answer.migrations }
@@ -178,7 +185,7 @@ export class GroupCommit {
       op.encode(writer)
     }
     this.#inFlight.set(index, ops)
-    thread.post({ kind: 'batch', area: index, oversize, values: writer.values, starts: writer.starts, full: this.#condition === 'full' })
+    thread.post({ kind: 'batch', area: index, oversize, octets, values: writer.values, starts: writer.starts, full: this.#condition === 'full' })
   }
 
   #take(answer: WriterAnswer): void {
@@ -218,12 +225,16 @@ export class GroupCommit {
 
   /** Nothing that is under way counts: the writer is not to be believed any more. */
   #suspect(reason: string): void {
+    if (this.#condition !== 'closed') this.#change('suspect', reason)
+    this.#dropAll(reason)
+  }
+
+  #dropAll(reason: string): void {
     const fault = new StoreFault('io', reason)
     const lost = [...this.#inFlight.values(), this.#waiting].flat()
     this.#inFlight.clear()
     this.#waiting = []
     this.#freeAreas.splice(0, this.#freeAreas.length, ...this.#areas.keys())
-    if (this.#condition !== 'closed') this.#change('suspect', reason)
     for (const op of lost) op.fail(fault)
     for (const { fail } of this.#asked.splice(0)) fail(fault)
     for (const resolve of this.#afterBatch.splice(0)) resolve()

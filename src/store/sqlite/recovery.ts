@@ -55,7 +55,7 @@ export function createRecovery({ clock, journal, reopen, refill }: RecoveryParts
         journal.note('store', 'error', 'no space for new mail: it is refused until there is', { reason })
         again(REFILL_MS, refill)
       } else if (condition === 'suspect') {
-        journal.note('store', 'error', 'the disk failed: nothing is taken until the store was opened anew and proved itself', { reason })
+        journal.note('store', 'error', 'the disk failed: nothing is taken until a new writer has proved it', { reason })
         again(delayMs, async () => {
           await reopen()
           return true

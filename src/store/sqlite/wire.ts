@@ -26,6 +26,8 @@ export interface BatchRequest {
   /** Instead of an area: an op whose bytes fit none. */
   readonly oversize: SharedArrayBuffer | null
   readonly values: readonly Value[]
+  /** Of all bytes of the batch. */
+  readonly octets: number
   /** Where in `values` each op begins. */
   readonly starts: readonly number[]
   /** No new mail: ops that need room are refused without trying. */

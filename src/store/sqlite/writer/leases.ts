@@ -7,7 +7,7 @@ import { PENDING, prepareEndLease } from './end-lease.ts'
 
 const LEASED = STATE_NUMBERS.leased
 
-const RENEW = `UPDATE recipients SET lease_until = ? WHERE message_id = ? AND n = ? AND state = ${LEASED} AND token = ?`
+export const RENEW = `UPDATE recipients SET lease_until = ? WHERE message_id = ? AND n = ? AND state = ${LEASED} AND token = ?`
 export const EXPIRED = `SELECT message_id, n, total, attempts, reclaims, pending, pending_by FROM recipients INDEXED BY recipients_leased
   WHERE state = ${LEASED} AND lease_until < ? ORDER BY lease_until`
 

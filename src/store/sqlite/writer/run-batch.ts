@@ -23,8 +23,9 @@ export interface BatchParts {
 
 /** Ops that bring new mail. Settlements may add a notice, but ending one recipient matters more. */
 const GROWING: ReadonlySet<string> = new Set<OpName>(['enqueue', 'chunk'])
-/** Batches between two looks at the size of the log. */
-const LOOK_EVERY = 16
+/** Batches, or octets of content, between two looks at the size of the log. */
+const LOOK_BATCHES = 16
+const LOOK_OCTETS = 2 * 1024 * 1024
 
 interface Attempt {
   readonly refuseGrowth: boolean
@@ -70,7 +71,7 @@ export function createBatchRunner(parts: BatchParts): BatchRunner {
         try {
           const carried = carryOut(request, area, attempt)
           for (const effect of context.afterCommit) effect()
-          return answer(request, carried, lookAtLog())
+          return answer(request, carried, lookAtLog(request.octets))
         } catch (error) {
           transaction.rollback()
           const kind = faultKind(error)
@@ -132,12 +133,16 @@ function prepareTransaction(db: Database): { begin(): void; commit(): void; roll
   }
 }
 
-function createLook(db: Database): () => number | null {
+function createLook(db: Database): (octets: number) => number | null {
   const look = db.prepare('PRAGMA wal_checkpoint(NOOP)')
   let batches = 0
-  return () => {
+  let passed = 0
+  return (octets) => {
     batches += 1
-    if (batches % LOOK_EVERY !== 0) return null
+    passed += octets
+    if (batches < LOOK_BATCHES && passed < LOOK_OCTETS) return null
+    batches = 0
+    passed = 0
     return Number(look.get()?.log ?? 0)
   }
 }

@@ -11,14 +11,14 @@ import type { OpRunner, WriterContext } from './context.ts'
 import { prepareEndLease } from './end-lease.ts'
 
 /** The hot one: most attempts end for good, and need no look at what is stored. */
-const END_FOR_GOOD = `UPDATE recipients SET state = ?, finished_at = ?, lease_until = NULL, token = NULL, pending = 0,
+export const END_FOR_GOOD = `UPDATE recipients SET state = ?, finished_at = ?, lease_until = NULL, token = NULL, pending = 0,
     last_status = coalesce(?, last_status), last_text = coalesce(?, last_text), last_relay = coalesce(?, last_relay),
     warned = max(warned, ?), captured = max(captured, ?)
   WHERE message_id = ? AND n = ? AND state = ${STATE_NUMBERS.leased} AND token = ? RETURNING total`
 const NOTE_LAST = `UPDATE recipients SET last_status = coalesce(?, last_status), last_text = coalesce(?, last_text),
     last_relay = coalesce(?, last_relay), warned = max(warned, ?)
   WHERE message_id = ? AND n = ?`
-const IS_OURS = `SELECT total, attempts, reclaims, pending, pending_by FROM recipients
+export const IS_OURS = `SELECT total, attempts, reclaims, pending, pending_by FROM recipients
   WHERE message_id = ? AND n = ? AND state = ${STATE_NUMBERS.leased} AND token = ?`
 const IS_KNOWN = 'SELECT 1 FROM messages WHERE id = ?'
 const LOST_DETAIL = JSON.stringify({ reason: 'the lease was no longer ours' })
