@@ -13,7 +13,7 @@ import { diffSettings, type ServerSettings } from './settings.ts'
 export interface ReloadParts {
   readonly initial: ServerSettings
   /** Reads the file again; throws `ConfigError`. */
-  readonly read: () => ServerSettings
+  readonly read: (previous: ServerSettings) => ServerSettings
   readonly intake: Intake
   readonly delivery: Delivery
   readonly retention: Retention
@@ -30,13 +30,14 @@ export function createReloader(parts: ReloadParts): Reloader {
   let turn: Promise<unknown> = Promise.resolve()
 
   const once = async (): Promise<ReloadResult> => {
-    const next = parts.read()
+    const next = parts.read(current)
     const result = diffSettings(current, next)
     // Listeners are the only part that can fail: they go first, and undo themselves.
     await intake.reload(next.intake)
     delivery.reload(next.delivery)
     retention.reload(next.retention)
-    journal.setLevel('all', next.log.level)
+    // Levels that an operator set while running stay, unless the file says something new.
+    if (next.log.level !== current.log.level) journal.setLevel('all', next.log.level)
     journal.reopen()
     current = next
     journal.note('config', 'info', 'configuration reloaded', { changed: result.changed, needsRestart: result.needsRestart })

@@ -11,6 +11,7 @@ import { createAdminServer } from '../admin/server.ts'
 import { createIntake } from '../intake/intake.ts'
 import { compose } from './compose.ts'
 import { type LoadedConfig, loadConfig } from './config.ts'
+import { formatProblem } from './config-errors.ts'
 import { createControl, withWake } from './control.ts'
 import { createDialogueHub } from './dialogue-hub.ts'
 import { firstSteps } from './first-steps.ts'
@@ -40,11 +41,9 @@ export interface ServeOptions {
 export async function runServer(options: ServeOptions): Promise<number> {
   // Every file and socket made from here on is its owner's alone.
   process.umask(0o077)
-  const read = (): { loaded: LoadedConfig; settings: ServerSettings } => {
-    const loaded = loadConfig({ explicitPath: options.configPath, env: options.env, cwd: options.cwd })
-    return { loaded, settings: buildSettings(loaded) }
-  }
-  const { loaded, settings } = read()
+  const { env, cwd } = options
+  const loaded = loadConfig({ explicitPath: options.configPath, env, cwd })
+  const settings = buildSettings(loaded)
   const journal = createJournal({ ...settings.log, format: logFormat(settings, options) })
   endOnUncaught(journal)
   const clock = createRealClock()
@@ -54,7 +53,7 @@ export async function runServer(options: ServeOptions): Promise<number> {
   const socketPath = options.socketPath ?? settings.adminSocket
   const user = becomeServiceUser({ configured: settings.user, configFile: loaded.file, folders: [settings.dataFolder, dirname(socketPath)] })
   const server = await compose({ settings, intake, clock, journal, dialogue, crashAt: options.env.POSTERN_TEST_CRASH_AT ?? null })
-  const reloader = createReloader({ initial: settings, read: () => read().settings, intake, delivery: server.delivery, retention: server.retention, journal })
+  const reloader = createReloader({ initial: settings, read: (previous) => reread(options, previous), intake, delivery: server.delivery, retention: server.retention, journal })
   const control = createControl({
     version: readVersion(),
     hostname: () => reloader.current().hostname,
@@ -81,6 +80,12 @@ export async function runServer(options: ServeOptions): Promise<number> {
   return 0
 }
 
+/** For a reload: what only root could read at the start is kept as it was. */
+function reread(options: ServeOptions, previous: ServerSettings): ServerSettings {
+  const { env, cwd } = options
+  return buildSettings(loadConfig({ explicitPath: options.configPath, env, cwd, keepUnreadable: true }), { previous })
+}
+
 function logFormat(settings: ServerSettings, options: ServeOptions): 'json' | 'pretty' {
   if (settings.log.format !== 'auto') return settings.log.format
   return settings.log.file === null && options.outputIsTerminal ? 'pretty' : 'json'
@@ -88,7 +93,7 @@ function logFormat(settings: ServerSettings, options: ServeOptions): 'json' | 'p
 
 function announce(options: ServeOptions, journal: ServerJournal, facts: { readonly loaded: LoadedConfig; readonly settings: ServerSettings; readonly warnings: readonly string[] }): void {
   const { loaded, settings } = facts
-  const warnings = [...loaded.warnings.map((warning) => warning.message), ...facts.warnings]
+  const warnings = [...loaded.warnings.map(formatProblem), ...facts.warnings]
   const listeners = settings.intake.listeners.map((listener) => listener.url)
   options.print(
     firstSteps({
@@ -97,7 +102,7 @@ function announce(options: ServeOptions, journal: ServerJournal, facts: { readon
       configFile: loaded.file,
       command: options.command,
       relays: [...settings.delivery.relays.keys()],
-      capturing: settings.delivery.routes.every((rule) => rule.target.kind === 'capture'),
+      capturing: settings.delivery.relays.size === 0 || settings.delivery.routes.every((rule) => rule.target.kind === 'capture'),
       warnings,
     }),
   )
