@@ -10,12 +10,13 @@ import type { BodyRef, QueueId } from '../core/brand.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Envelope, EnvelopeRecipient, Mailbox, Notify, Origin, ReversePath } from '../core/envelope.ts'
 import { recipientId } from '../core/queue-id.ts'
-import { composePrefix, formatDateTime } from '../message/received-field.ts'
+import { composePrefix } from '../message/received-field.ts'
 import type { Admission } from '../ports/admission.ts'
 import type { BodyStore } from '../ports/body-store.ts'
 import type { Journal } from '../ports/journal.ts'
 import type { Acceptance, AcceptedMessage, QueueStore } from '../ports/queue-store.ts'
 import type { TakenContent } from './content-intake.ts'
+import type { StoreWatch } from './store-watch.ts'
 
 /** What can only be had once the store is open. */
 export interface Backend {
@@ -49,6 +50,9 @@ export interface Submission {
 }
 export interface AcceptParts {
   readonly backend: Backend
+  /** How slow the store is. */
+  readonly watch: StoreWatch
+  readonly formatDate: (epochMs: number) => string
   readonly clock: Clock
   readonly journal: Journal
 }
@@ -60,10 +64,12 @@ export interface AcceptParts {
 export async function acceptMessage(parts: AcceptParts, submission: Submission, onDurable: (queueId: QueueId) => void): Promise<QueueId> {
   const { store, admission, newQueueId } = parts.backend
   const queueId = submission.content.queueId ?? newQueueId()
-  const message = composeMessage(submission, queueId, parts.clock)
+  const message = composeMessage(submission, queueId, parts)
   const acceptance: Acceptance = { message, content: submission.content.inline, placements: admission.place(message) }
+  const begunAt = parts.clock.monotonicMs()
   try {
     await store.enqueue(acceptance)
+    parts.watch.took(parts.clock.monotonicMs() - begunAt)
   } catch (fault) {
     admission.abandoned(acceptance)
     throw fault
@@ -77,9 +83,9 @@ export async function acceptMessage(parts: AcceptParts, submission: Submission, 
   return queueId
 }
 
-function composeMessage(submission: Submission, queueId: QueueId, clock: Clock): AcceptedMessage {
+function composeMessage(submission: Submission, queueId: QueueId, parts: AcceptParts): AcceptedMessage {
   const { envelope, origin, content } = submission
-  const acceptedAt = clock.now()
+  const acceptedAt = parts.clock.now()
   const [first, ...others] = envelope.recipients
   const prefix = composePrefix(
     {
@@ -90,7 +96,7 @@ function composeMessage(submission: Submission, queueId: QueueId, clock: Clock):
       clientAddress: origin.clientAddress,
       tls: submission.tls,
       onlyRecipient: others.length === 0 ? formatMailbox(first.forwardPath) : null,
-      date: formatDateTime(acceptedAt),
+      date: parts.formatDate(acceptedAt),
     },
     { date: content.fixups.addDate, messageId: content.fixups.addMessageId },
   )

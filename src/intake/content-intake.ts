@@ -32,13 +32,19 @@ export type ContentResult = { readonly kind: 'taken'; readonly content: TakenCon
 export interface ContentIntakeParts {
   readonly bodies: BodyStore
   readonly newQueueId: () => QueueId
-  readonly limits: { readonly headerOctets: number; readonly hops: number }
-  /** Silence is no longer needed. */
-  readonly onRelief: () => void
-  /** The reply is known before the content ends: tell the engine. */
-  readonly onRefused: (reply: SmtpReply) => void
+  readonly events: ContentEvents
   /** Octets held in memory, added up over all messages. */
   readonly budget: ContentBudget
+}
+export interface ContentEvents {
+  /** Silence is no longer needed. */
+  onRelief(): void
+  /** The reply is known before the content ends: tell the engine. */
+  onRefused(reply: SmtpReply): void
+}
+export interface ContentLimits {
+  readonly headerOctets: number
+  readonly hops: number
 }
 export interface ContentBudget {
   octets: number
@@ -53,6 +59,7 @@ type Phase = 'gathering' | 'streaming' | 'refused' | 'ended'
 
 export class ContentIntake {
   readonly #parts: ContentIntakeParts
+  readonly #limits: ContentLimits
   #phase: Phase = 'gathering'
   #pieces: Uint8Array[] = []
   #pieceOctets = 0
@@ -67,8 +74,9 @@ export class ContentIntake {
   /** The end was seen: a refusal is the result, nobody has to be told before. */
   #whole = false
 
-  constructor(parts: ContentIntakeParts) {
+  constructor(parts: ContentIntakeParts, limits: ContentLimits) {
     this.#parts = parts
+    this.#limits = limits
   }
 
   /** True: stop reading until `onRelief`. */
@@ -85,11 +93,14 @@ export class ContentIntake {
     else if (this.#pieceOctets > this.#scanAt) this.#outgrowMemory()
   }
 
-  /** The true end was seen. Never rejects: a fault of the store is a refusal. */
-  async finish(): Promise<ContentResult> {
+  /** The true end was seen. At once for content in memory; never rejects: a fault of the store is a refusal. */
+  finish(): ContentResult | Promise<ContentResult> {
     this.#whole = true
     if (this.#phase === 'gathering') this.#takeWhole()
-    if (this.#phase === 'streaming') await this.#finishStream()
+    return this.#phase === 'streaming' ? this.#finishStream() : this.#conclude()
+  }
+
+  #conclude(): ContentResult {
     const result = this.#result()
     this.#letGo()
     this.#phase = 'ended'
@@ -141,14 +152,14 @@ export class ContentIntake {
   }
 
   #scan(bytes: Uint8Array, ended: boolean): HeaderBlock | null {
-    const scan = scanHeaderBlock(bytes, { headerOctetsMax: this.#parts.limits.headerOctets, ended })
+    const scan = scanHeaderBlock(bytes, { headerOctetsMax: this.#limits.headerOctets, ended })
     if (scan.kind === 'too-large') this.#refuse(HEADER_TOO_LARGE)
     return scan.kind === 'block' ? scan.block : null
   }
 
   /** Makes the fix-ups; false: refused. */
   #prepare(whole: Uint8Array, block: HeaderBlock): boolean {
-    const decision = decideFixups(block, { hopsMax: this.#parts.limits.hops })
+    const decision = decideFixups(block, { hopsMax: this.#limits.hops })
     if (decision.kind === 'refused') {
       this.#refuse(decision.reply)
       return false
@@ -175,7 +186,7 @@ export class ContentIntake {
         this.#pumping = null
         if (this.#phase === 'ended') return
         this.#refuse(replyToFault(fault))
-        this.#parts.onRelief()
+        this.#parts.events.onRelief()
       },
     )
   }
@@ -190,7 +201,7 @@ export class ContentIntake {
       await this.#writer.write(chunk)
       this.#storedOctets += chunk.length
       this.#release(chunk.length)
-      if (!this.wantsPause) this.#parts.onRelief()
+      if (!this.wantsPause) this.#parts.events.onRelief()
     }
   }
 
@@ -201,14 +212,14 @@ export class ContentIntake {
     this.#parts.budget.octets -= held
   }
 
-  async #finishStream(): Promise<void> {
+  async #finishStream(): Promise<ContentResult> {
     while (this.#pumping !== null) await this.#pumping
-    if (this.#writer === null || this.#refusal !== null) return
     try {
-      await this.#writer.finish()
+      if (this.#refusal === null) await this.#writer?.finish()
     } catch (fault) {
       this.#refuse(replyToFault(fault))
     }
+    return this.#conclude()
   }
 
   #noteEightBit(chunk: Uint8Array): void {
@@ -219,7 +230,7 @@ export class ContentIntake {
     this.#refusal ??= refusal
     this.abort()
     this.#phase = 'refused'
-    if (!this.#whole) this.#parts.onRefused(this.#refusal)
+    if (!this.#whole) this.#parts.events.onRefused(this.#refusal)
   }
 
   #result(): ContentResult {

@@ -9,6 +9,7 @@ import type { Socket } from 'node:net'
 import type { QueueId } from '../core/brand.ts'
 import type { Clock } from '../core/clock.ts'
 import { formatReply, type SmtpReply } from '../core/reply.ts'
+import { createDateFormatter } from '../message/received-field.ts'
 import type { DialogueTap, Journal } from '../ports/journal.ts'
 import type { ListenerStatus, SubmitRequest } from '../ports/server-control.ts'
 import { StoreFault } from '../ports/store-fault.ts'
@@ -110,7 +111,7 @@ class IntakeService implements Intake {
 
   serve(backend: Backend): void {
     const { clock, journal } = this.#parts
-    this.#accept = { backend: { ...backend, store: this.#watch.watch(backend.store) }, clock, journal }
+    this.#accept = { backend, clock, journal, watch: this.#watch, formatDate: createDateFormatter() }
     const early = this.#early
     this.#early = []
     for (const { socket, url } of early) this.#connected(socket, url)

@@ -14,7 +14,7 @@ import { type CloseReason, type ContentEnd, type Decision, ServerEngine, type Se
 import { acceptMessage } from './accept-message.ts'
 import { normalizeAddress } from './client-address.ts'
 import { ClientConnection, type ClientEvents } from './client-connection.ts'
-import { ContentIntake } from './content-intake.ts'
+import { ContentIntake, type ContentIntakeParts, type ContentResult } from './content-intake.ts'
 import { checkLogin } from './login.ts'
 import { type ClientStanding, decideRelay, decideSender } from './policy.ts'
 import { type PaceFault, SessionPace } from './session-pace.ts'
@@ -40,6 +40,7 @@ export class Session implements ServerEvents, ClientEvents {
   #tls: string | null = null
   #handshaking = false
   #transaction: Transaction | null = null
+  #contentParts: ContentIntakeParts | null = null
   #progress = 0
   /** Octets came while an answer was owed: the engine holds them back. */
   #heldBack = false
@@ -59,13 +60,11 @@ export class Session implements ServerEvents, ClientEvents {
     this.#connection = new ClientConnection(options.socket, this)
   }
 
-  /** Greets, or refuses with a 421 and closes. */
-  start(refusal?: SmtpReply): void {
-    if (this.#parts.listener.settings.implicitTls) this.#upgrade(() => this.#engine.start(refusal))
-    else {
-      this.#engine.start(refusal)
-      this.#turn()
-    }
+  /** Greets, inside TLS if the listener wants it so. */
+  start(): void {
+    if (this.#parts.listener.settings.implicitTls) this.#upgrade(() => this.#engine.start())
+    else this.#engine.start()
+    this.#turn()
   }
 
   /** Idle sessions end now with a 421, others when their content has been answered. */
@@ -143,14 +142,14 @@ export class Session implements ServerEvents, ClientEvents {
     // Asked again: no way through the dialogue may lead to content without it.
     const refusal = decideRelay(this.#standing()) ?? shared.trouble()
     if (refusal !== null || accept === null || this.#transaction === null) return refusal ?? SHUTTING_DOWN
-    this.#transaction.content = new ContentIntake({
-      bodies: accept.backend.bodies,
-      newQueueId: accept.backend.newQueueId,
-      limits: compiled.limits(),
+    const { bodies, newQueueId } = accept.backend
+    this.#contentParts ??= {
+      bodies,
+      newQueueId,
       budget: shared.budget,
-      onRelief: () => this.#turn(),
-      onRefused: (refused) => this.#engine.refuseContent(refused),
-    })
+      events: { onRelief: () => this.#turn(), onRefused: (refused) => this.#engine.refuseContent(refused) },
+    }
+    this.#transaction.content = new ContentIntake(this.#contentParts, compiled.limits())
     this.#pace.contentBegins()
     return 'accept'
   }
@@ -170,7 +169,9 @@ export class Session implements ServerEvents, ClientEvents {
       content.abort()
       return 'accept'
     }
-    void this.#accept(transaction, content)
+    const result = content.finish()
+    if (!(result instanceof Promise) && result.kind === 'refused') return result.reply
+    void this.#accept(transaction, result)
     return 'later'
   }
 
@@ -201,18 +202,14 @@ export class Session implements ServerEvents, ClientEvents {
   tap(): ((direction: '>' | '<', text: string) => void) | null {
     const { tap } = this.#parts.shared
     if (!tap.active) return null
-    this.#tapLine ??= (direction, text) => {
-      const to = this.#transaction?.recipientAddresses ?? []
-      tap.line({ side: 'intake', session: this.#name, peer: this.#parts.listener.settings.url, direction, text, queueId: null, to })
-    }
+    const line = { side: 'intake', session: this.#name, peer: this.#parts.listener.settings.url, queueId: null } as const
+    this.#tapLine ??= (direction, text) => tap.line({ ...line, direction, text, to: this.#transaction?.recipientAddresses ?? [] })
     return this.#tapLine
   }
 
-  // Both.
-
   /** After every event: who is waited for now, and may more be read. */
   #turn(): void {
-    if (this.#closed) return
+    if (this.#closed || this.#handshaking) return
     const { answerOwed, wantsInput, progress } = this.#engine
     if (wantsInput) this.#heldBack = false
     const waitsForStore = this.#transaction?.content?.wantsPause === true
@@ -233,26 +230,24 @@ export class Session implements ServerEvents, ClientEvents {
       this.#engine.close(this.#stopping ? SHUTTING_DOWN : null)
       return
     }
-    this.#pace.enter('client')
     this.#turn()
   }
 
-  async #accept(transaction: Transaction, content: ContentIntake): Promise<void> {
+  async #accept(transaction: Transaction, finished: ContentResult | Promise<ContentResult>): Promise<void> {
     const { shared, compiled } = this.#parts
     try {
       const accept = shared.accept()
-      const result = await content.finish()
-      if (result.kind === 'refused' || accept === null) {
-        this.#answer(result.kind === 'refused' ? result.reply : SHUTTING_DOWN)
-        return
-      }
+      const result = finished instanceof Promise ? await finished : finished
+      if (result.kind === 'refused') return this.#answer(result.reply)
+      if (accept === null) return this.#answer(SHUTTING_DOWN)
       const envelope = transaction.envelope()
       const origin = composeOrigin({ engine: this.#engine, user: this.#user, clientAddress: this.address, envelope })
       const submission = { envelope, origin, tls: this.#tls, hostname: compiled.settings.hostname, content: result.content }
       await acceptMessage(accept, submission, (queueId) => this.#answer(reply(250, enhanced(2, 0, 0), `queued as ${queueId}`)))
     } catch (fault) {
       shared.note('error', 'a message was not accepted', { reason: fault instanceof Error ? fault.message : String(fault) })
-      this.#answer(replyToFault(fault))
+      // The engine must have heard 'later' before it can be answered.
+      queueMicrotask(() => this.#answer(replyToFault(fault)))
     }
   }
 

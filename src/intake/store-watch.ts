@@ -1,13 +1,11 @@
 /**
- * Watches how long the store takes to accept: a slow one is a reason for harsher limits.
+ * Remembers how long the store takes to accept: a slow one is a reason for harsher limits.
  */
 import type { Clock } from '../core/clock.ts'
-import type { Acceptance, QueueStore } from '../ports/queue-store.ts'
-
-type EnqueueOnly = Pick<QueueStore, 'enqueue'>
 
 export interface StoreWatch {
-  watch(store: EnqueueOnly): EnqueueOnly
+  /** One message waited so long for its commit. */
+  took(ms: number): void
   /** Messages wait long for their commit. */
   readonly slow: boolean
 }
@@ -21,26 +19,14 @@ const FORGET_MS = 30_000
 
 export function createStoreWatch(clock: Clock): StoreWatch {
   let averageMs = 0
-  let measuredAt = clock.monotonicMs()
-  const measure = (since: number): void => {
-    measuredAt = clock.monotonicMs()
-    averageMs += NEWEST * (measuredAt - since - averageMs)
-  }
+  let slowAt = Number.NEGATIVE_INFINITY
   return {
-    watch(store) {
-      return {
-        async enqueue(acceptance: Acceptance) {
-          const since = clock.monotonicMs()
-          try {
-            await store.enqueue(acceptance)
-          } finally {
-            measure(since)
-          }
-        },
-      }
+    took(ms) {
+      averageMs += NEWEST * (ms - averageMs)
+      if (averageMs > SLOW_MS) slowAt = clock.monotonicMs()
     },
     get slow() {
-      return averageMs > SLOW_MS && clock.monotonicMs() - measuredAt < FORGET_MS
+      return averageMs > SLOW_MS && clock.monotonicMs() - slowAt < FORGET_MS
     },
   }
 }

@@ -49,14 +49,15 @@ export async function submitMessage(parts: SubmitParts, request: SubmitRequest, 
 
 async function takeContent(parts: SubmitParts, bytes: Uint8Array): Promise<TakenContent> {
   const { backend, settings, budget } = parts
-  const intake = new ContentIntake({
-    bodies: backend.bodies,
-    newQueueId: backend.newQueueId,
-    limits: settings.limits,
-    budget,
-    onRelief: () => undefined,
-    onRefused: () => undefined,
-  })
+  const intake = new ContentIntake(
+    {
+      bodies: backend.bodies,
+      newQueueId: backend.newQueueId,
+      budget,
+      events: { onRelief: () => undefined, onRefused: () => undefined },
+    },
+    settings.limits,
+  )
   intake.write(bytes)
   const result = await intake.finish()
   if (result.kind === 'refused') throw new SubmissionRefused(result.reply)

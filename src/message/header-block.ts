@@ -163,8 +163,9 @@ export function readHeaderFacts(block: HeaderBlock): HeaderFacts {
   return { from, subject, messageId, fields }
 }
 
+/** Anything but printable ASCII: folds, tabs, UTF-8, control characters. */
+const UNUSUAL = /[^ -~]/
 const NOT_ASCII = /[\u0080-\u00ff]/
-const CONTROL = /\p{Cc}/u
 const CONTROLS = /\p{Cc}+/gu
 /** Above this a cut value is copied, so that it does not keep the whole block in memory. */
 const SHARED_TEXT_CHARS_MAX = 4_096
@@ -173,7 +174,8 @@ function readValue(block: HeaderBlock, field: HeaderField): string {
   const { text } = block
   // Four octets at most make one character, and folds and leading space take some away.
   const raw = text.slice(field.valueStart, Math.min(field.end - 2, field.valueStart + 4 * HEADER_VALUE_CHARS_MAX))
-  const copied = NOT_ASCII.test(raw) || text.length > SHARED_TEXT_CHARS_MAX ? Buffer.from(raw, 'latin1').toString('utf8') : raw
-  const value = copied.replaceAll('\r\n', '').trim().slice(0, HEADER_VALUE_CHARS_MAX)
-  return CONTROL.test(value) ? value.replace(CONTROLS, ' ') : value
+  const small = text.length <= SHARED_TEXT_CHARS_MAX
+  if (small && !UNUSUAL.test(raw)) return raw.trim().slice(0, HEADER_VALUE_CHARS_MAX)
+  const copied = small && !NOT_ASCII.test(raw) ? raw : Buffer.from(raw, 'latin1').toString('utf8')
+  return copied.replaceAll('\r\n', '').trim().slice(0, HEADER_VALUE_CHARS_MAX).replace(CONTROLS, ' ')
 }

@@ -65,14 +65,30 @@ function commentText(text: string): string {
 }
 
 const RECIPIENT_CHARS_MAX = 512
+const PLAIN_PATH = /^[!-;=?-~]+$/
 const UNSAFE_IN_PATH = /[\p{Cc}<>]/u
 
 /** An address with a control character or bracket is left out rather than changed. */
 function recipientText(address: string): string | null {
-  return address.length > RECIPIENT_CHARS_MAX || UNSAFE_IN_PATH.test(address) ? null : address
+  if (address.length > RECIPIENT_CHARS_MAX) return null
+  return PLAIN_PATH.test(address) || !UNSAFE_IN_PATH.test(address) ? address : null
 }
 
 /** RFC 5322 §3.3, always in UTC: `Tue, 22 Nov 2025 17:12:00 +0000`. */
 export function formatDateTime(epochMs: number): string {
   return `${new Date(epochMs).toUTCString().slice(0, -3)}+0000`
+}
+
+/** The same, remembered for as long as the second lasts. */
+export function createDateFormatter(): (epochMs: number) => string {
+  let second = Number.NaN
+  let text = ''
+  return (epochMs) => {
+    const now = Math.floor(epochMs / 1000)
+    if (now !== second) {
+      second = now
+      text = formatDateTime(epochMs)
+    }
+    return text
+  }
 }

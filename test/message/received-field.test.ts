@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { addressLiteral, composePrefix, formatDateTime, type TraceFacts } from '../../src/message/received-field.ts'
+import { addressLiteral, composePrefix, createDateFormatter, formatDateTime, type TraceFacts } from '../../src/message/received-field.ts'
 
 const DATE = 'Sun, 01 Mar 2026 12:00:00 +0000'
 const NOTHING_MISSING = { date: false, messageId: false }
@@ -74,5 +74,12 @@ describe('formatDateTime', () => {
   it('writes UTC as RFC 5322 wants it', () => {
     expect(formatDateTime(Date.UTC(2026, 2, 1, 12))).toBe(DATE)
     expect(formatDateTime(Date.UTC(2026, 10, 22, 17, 5, 9))).toBe('Sun, 22 Nov 2026 17:05:09 +0000')
+  })
+})
+
+describe('createDateFormatter', () => {
+  it('gives the same as formatDateTime, within a second, across seconds and when the clock steps back', () => {
+    const format = createDateFormatter()
+    for (const at of [0, 1, 999, 1_000, 1_772_366_400_000, 1_772_366_400_999, 1_772_366_401_000, 500]) expect(format(at)).toBe(formatDateTime(at))
   })
 })
