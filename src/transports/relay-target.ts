@@ -5,12 +5,18 @@
  * address (C12, O30, A07), so the key names all of them. Senders do not matter.
  */
 import type { Credential, RelayHost, RelaySettings, Route } from '../core/route.ts'
+import type { NetworkAddress } from '../ports/network.ts'
 
 export interface HostTarget {
   readonly relay: RelaySettings
   readonly credential: Credential | null
   readonly host: RelayHost
   readonly key: string
+}
+
+/** What may fail on its own: one address and port. */
+export function placeKey(address: NetworkAddress, target: HostTarget): string {
+  return `${address.address} ${target.host.port}`
 }
 
 /** Made once for each pair of settings: building the key costs more than sending the envelope. */

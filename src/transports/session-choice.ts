@@ -15,7 +15,9 @@ export interface LaneView<Session> {
   /** Idle or with a free place, in the order of their age. */
   readonly idle: Session | null
   readonly behind: Session | null
-  /** Sessions there are, being opened included. */
+  /** Sessions that carry it now or soon: with the right key and not at their limits, being opened included. */
+  readonly feeders: number
+  /** Sessions there are in all, being opened and being closed included. */
   readonly sessions: number
   readonly sessionsMax: number
   /** Rides that wait already. */
@@ -33,10 +35,10 @@ const WAIT = { kind: 'wait' } as const
 export function chooseSession<Session>(lane: LaneView<Session>): SessionChoice<Session> {
   if (lane.idle !== null) return { kind: 'take', session: lane.idle }
   const mayOpen = lane.sessions < lane.sessionsMax && !lane.openingPaused
-  const near = lane.serviceMs !== null && lane.serviceMs < NEAR_MS && lane.sessions > 0
+  const near = lane.serviceMs !== null && lane.serviceMs < NEAR_MS
   if (near && lane.behind !== null) return { kind: 'take', session: lane.behind }
   // Near: one ride may wait for each session before another one is worth its set-up.
-  if (mayOpen && !(near && lane.waiting < lane.sessions)) return OPEN
+  if (mayOpen && !(near && lane.waiting < lane.feeders)) return OPEN
   if (lane.behind !== null) return { kind: 'take', session: lane.behind }
   return WAIT
 }

@@ -7,7 +7,7 @@
 import { classifyFault, triesNextHost } from '../core/classify.ts'
 import type { HostResolver, NetworkAddress } from '../ports/network.ts'
 import type { HostMemory } from './host-memory.ts'
-import type { HostTarget } from './relay-target.ts'
+import { type HostTarget, placeKey } from './relay-target.ts'
 import type { SetupFailure } from './ride.ts'
 import type { SessionParts } from './session-setup.ts'
 import { type SessionOwner, SmtpSession } from './smtp-session.ts'
@@ -51,8 +51,8 @@ export class SessionOpener {
     } catch (error) {
       return { kind: 'failed', failure: lookupFailure(error) }
     }
-    const usable = addresses.filter((place) => !avoid.includes(place.address) && fits(place, target.relay.sourceAddress))
-    const keyOf = (place: NetworkAddress) => placeKey(place.address, target)
+    const usable = addresses.filter((place) => !avoid.includes(placeKey(place, target)) && fits(place, target.relay.sourceAddress))
+    const keyOf = (place: NetworkAddress) => placeKey(place, target)
     let last: SetupFailure | null = null
     for (const place of memory.order(usable, keyOf, clock.monotonicMs()).slice(0, ADDRESSES_MAX)) {
       if (request.unwanted()) break
@@ -70,7 +70,7 @@ export class SessionOpener {
 
   async #tryAddress(place: NetworkAddress, request: OpenRequest): Promise<Exclude<Opened, { readonly kind: 'exhausted' }>> {
     const { memory, clock } = this.#parts
-    const key = placeKey(place.address, request.target)
+    const key = placeKey(place, request.target)
     const plainOnly = memory.isPlain(key, clock.monotonicMs())
     const end = await this.#openOne(place, request, plainOnly)
     if (end.kind === 'session' || plainOnly || !end.failure.goPlain || request.unwanted()) return end
@@ -93,11 +93,6 @@ export class SessionOpener {
       session.open()
     })
   }
-}
-
-/** Where something failed: one address and port. */
-export function placeKey(address: string, target: HostTarget): string {
-  return `${address} ${target.host.port}`
 }
 
 /** An address of the other family cannot be reached from our source address. */

@@ -55,6 +55,11 @@ export class SessionOutput {
     this.#resume()
   }
 
+  /** Our side is over; the peer's may still say something. */
+  end(): void {
+    this.#connection?.end()
+  }
+
   /** What was gathered still goes out, so that a QUIT is seen; then the connection is gone. */
   close(): void {
     if (this.#octets > 0) this.#flush()

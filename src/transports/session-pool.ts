@@ -17,6 +17,8 @@ import { worseOf } from './transaction-outcome.ts'
 const TICK_MS = 500
 /** A host that let some sessions in and refused another one is not asked for more for that long. */
 const OPEN_PAUSE_MS = 10_000
+/** How long the place of a session that ended in order stays taken. */
+const REST_MS = 5
 /** Weight of the newest figure in the smoothed service time. */
 const SMOOTHING = 0.1
 
@@ -56,10 +58,11 @@ export class SessionPool {
       return
     }
     const lane = this.#laneOf(ride)
-    const { idle, behind } = candidates(lane, ride)
+    const { idle, behind, feeders } = candidates(lane, ride)
     const choice = chooseSession({
       idle,
       behind,
+      feeders: feeders + lane.opening,
       sessions: lane.sessions.length + lane.opening,
       sessionsMax: lane.sessionsMax,
       waiting: lane.waiting.length,
@@ -90,9 +93,9 @@ export class SessionPool {
   }
 
   /** Idle sessions of the lane to an address that just showed that it drops them. */
-  dropIdle(ride: Ride, address: string): void {
+  dropIdle(ride: Ride, place: string): void {
     for (const session of [...this.#laneOf(ride).sessions]) {
-      if (session.idle && session.remote.address === address) session.fail({ kind: 'closed' })
+      if (session.idle && session.place === place) session.fail({ kind: 'closed' })
     }
   }
 
@@ -134,14 +137,20 @@ export class SessionPool {
     },
     onContentLost: (_, ride, error) => this.#end(ride, { kind: 'lost', error }),
     onClosed: (session) => {
-      for (const lane of this.#lanes.values()) {
-        const at = lane.sessions.indexOf(session)
-        if (at === -1) continue
-        lane.sessions.splice(at, 1)
-        this.#placeFreed(lane)
-      }
-      this.#finishClosing()
+      // A peer that counts may see our next connection before it has seen this one go.
+      if (session.quitDone && !this.#closed) this.#parts.clock.after(REST_MS, () => this.#forget(session))
+      else this.#forget(session)
     },
+  }
+
+  #forget(session: SmtpSession): void {
+    for (const lane of [...this.#lanes.values()]) {
+      const at = lane.sessions.indexOf(session)
+      if (at === -1) continue
+      lane.sessions.splice(at, 1)
+      this.#placeFreed(lane)
+    }
+    this.#finishClosing()
   }
 
   #laneOf(ride: Ride): Lane {
@@ -281,16 +290,19 @@ export class SessionPool {
 }
 
 function matches(session: SmtpSession, ride: Ride): boolean {
-  return session.target.key === ride.target.key && !(ride.avoid.length > 0 && ride.avoid.includes(session.remote.address))
+  return session.target.key === ride.target.key && !(ride.avoid.length > 0 && ride.avoid.includes(session.place))
 }
 
 /** The oldest idle session comes first, so that those too many get old and end. */
-function candidates(lane: Lane, ride: Ride): { readonly idle: SmtpSession | null; readonly behind: SmtpSession | null } {
+function candidates(lane: Lane, ride: Ride): { readonly idle: SmtpSession | null; readonly behind: SmtpSession | null; readonly feeders: number } {
   let behind: SmtpSession | null = null
+  let feeders = 0
   for (const session of lane.sessions) {
-    if (!session.hasRoom || !matches(session, ride)) continue
-    if (session.idle) return { idle: session, behind: null }
+    if (!matches(session, ride) || !session.lasts) continue
+    feeders++
+    if (!session.hasRoom) continue
+    if (session.idle) return { idle: session, behind: null, feeders }
     behind ??= session
   }
-  return { idle: null, behind }
+  return { idle: null, behind, feeders }
 }

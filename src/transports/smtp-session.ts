@@ -14,7 +14,7 @@ import { CommandFault } from '../smtp/command-format.ts'
 import { sendContent } from './content-feed.ts'
 import { createLineWriter } from './dialogue.ts'
 import { decideFit, type Fit, unsayable } from './peer-fit.ts'
-import type { HostTarget } from './relay-target.ts'
+import { type HostTarget, placeKey } from './relay-target.ts'
 import type { Ride, SetupFailure } from './ride.ts'
 import { SessionOutput } from './session-output.ts'
 import { type SessionParts, SessionSetup } from './session-setup.ts'
@@ -45,6 +45,8 @@ interface CarriedRide {
 export class SmtpSession {
   readonly target: HostTarget
   readonly remote: RemoteMta
+  /** Address and port. */
+  readonly place: string
   readonly openedMs: number
   readonly #parts: SessionParts
   readonly #owner: SessionOwner
@@ -58,6 +60,7 @@ export class SmtpSession {
   #submitting: Ride | null = null
   #used = 0
   #fault: AttemptFault | null = null
+  #quitDone = false
   /** Since when the present step has been under way; found out by `check`, so that a step costs nothing. */
   #step = { serial: -1, sinceMs: 0 }
   #idleSinceMs: number
@@ -65,6 +68,7 @@ export class SmtpSession {
   constructor(parts: SessionParts, target: HostTarget, address: NetworkAddress, owner: SessionOwner) {
     this.target = target
     this.remote = { host: target.host.host, address: address.address }
+    this.place = placeKey(address, target)
     this.#parts = parts
     this.#owner = owner
     this.openedMs = parts.clock.monotonicMs()
@@ -80,7 +84,11 @@ export class SmtpSession {
         onAuthenticated: () => this.#ready(),
         onRefused: (phase, reply) => this.#setup.refused(phase, reply, this.#setupSteps),
         onFault: (fault) => this.#onFault(fault),
-        onQuit: () => this.#close(),
+        // The peer closes now (RFC 5321 §4.1.1.10): only then its place is free, so that it never sees one session too many.
+        onQuit: () => {
+          this.#quitDone = true
+          this.#output.end()
+        },
         tap: createLineWriter(parts.tap, {
           session: parts.name,
           peer: target.relay.name,
@@ -111,9 +119,13 @@ export class SmtpSession {
 
   /** Can take one more ride now: 2 at most with PIPELINING, within its limits of messages and age. */
   get hasRoom(): boolean {
+    return this.#engine.room > 0 && this.lasts
+  }
+  /** Has room, or will have when what it carries has ended. */
+  get lasts(): boolean {
     const { messagesPerSession, sessionAgeMs } = this.target.relay.limits
-    if (this.#state !== 'ready' || !this.#engine.usable || this.#engine.room === 0) return false
-    return this.#used + this.#carried.length < messagesPerSession && this.#parts.clock.monotonicMs() - this.openedMs < sessionAgeMs
+    if (this.#state !== 'ready' || !this.#engine.usable || this.#used + this.#carried.length >= messagesPerSession) return false
+    return this.#parts.clock.monotonicMs() - this.openedMs < sessionAgeMs
   }
 
   /** Takes the ride, or says why this peer cannot have it so; only while `hasRoom`. */
@@ -184,6 +196,10 @@ export class SmtpSession {
     this.#output.leave()
   }
 
+  /** It ended with QUIT. */
+  get quitDone(): boolean {
+    return this.#quitDone
+  }
   /** Why it ended, where it ended without QUIT. */
   get endedBy(): AttemptFault {
     return this.#fault ?? { kind: 'closed' }
@@ -296,6 +312,7 @@ export class SmtpSession {
       transaction,
       recipients: ended.ride.recipients,
       remote: this.remote,
+      place: this.place,
       tls: this.tls,
       withoutDsn: this.#engine.capabilities?.dsn !== true,
       fault: this.#fault,

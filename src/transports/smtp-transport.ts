@@ -19,7 +19,6 @@ import { lookAtContent } from './content-look.ts'
 import { HostMemory } from './host-memory.ts'
 import { RelayTargets } from './relay-target.ts'
 import { Ride, type RideEnd, type SetupFailure } from './ride.ts'
-import { placeKey } from './session-opener.ts'
 import { SessionPool } from './session-pool.ts'
 import { judgeTransaction, refusedOutcome, type TransactionFacts, wasStale, worseOf } from './transaction-outcome.ts'
 
@@ -136,7 +135,7 @@ class SmtpTransport implements Transport {
     }
     if (wasStale(facts) && ride.staleTries < STALE_TRIES_MAX) {
       ride.staleTries++
-      if (facts.reused && !facts.chained) this.#pool.dropIdle(ride, facts.remote.address)
+      if (facts.reused && !facts.chained) this.#pool.dropIdle(ride, facts.place)
       this.#pool.place(ride)
       return
     }
@@ -157,14 +156,14 @@ class SmtpTransport implements Transport {
   /** The outcomes so far stand if nobody else is to be had. */
   #elsewhere(ride: Ride, again: readonly EnvelopeRecipient[], facts: TransactionFacts): void {
     const nowMs = this.#parts.clock.monotonicMs()
-    this.#memory.failed(placeKey(facts.remote.address, ride.target), nowMs)
+    this.#memory.failed(facts.place, nowMs)
     if (ride.furtherTries >= FURTHER_TRIES_MAX || ride.signal.aborted) {
       this.#finish(ride, '')
       return
     }
     ride.furtherTries++
     ride.recipients = again
-    ride.avoid = [...ride.avoid, facts.remote.address]
+    ride.avoid = [...ride.avoid, facts.place]
     this.#pool.place(ride)
   }
 

@@ -24,6 +24,8 @@ export interface TransactionFacts {
   /** In the order of the transaction's RCPTs. */
   readonly recipients: readonly EnvelopeRecipient[]
   readonly remote: RemoteMta
+  /** Address and port. */
+  readonly place: string
   readonly tls: TlsFacts | null
   /** The peer does not know DSN: nobody there will report success (RFC 3461 §5.2.2). */
   readonly withoutDsn: boolean

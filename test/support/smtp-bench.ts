@@ -5,10 +5,10 @@ import { createHmac } from 'node:crypto'
 import { onTestFinished } from 'vitest'
 import type { LaneKey, LeaseToken } from '../../src/core/brand.ts'
 import type { AttemptReport, RecipientOutcome } from '../../src/core/outcome.ts'
-import { type Credential, laneOf, type RelayHost, type RelaySettings, type Route } from '../../src/core/route.ts'
 import { formatStatus } from '../../src/core/reply.ts'
-import { createDialer } from '../../src/net/node-dialer.ts'
+import { type Credential, laneOf, type RelayHost, type RelaySettings, type Route } from '../../src/core/route.ts'
 import { createHostResolver } from '../../src/net/host-resolver.ts'
+import { createDialer } from '../../src/net/node-dialer.ts'
 import type { StoredContent } from '../../src/ports/body-store.ts'
 import type { DialogueLine } from '../../src/ports/journal.ts'
 import type { NetworkAddress } from '../../src/ports/network.ts'
@@ -16,7 +16,7 @@ import type { LeasedRecipient } from '../../src/ports/queue-store.ts'
 import type { DeliveryBatch, Transport } from '../../src/ports/transport.ts'
 import { createSmtpTransport } from '../../src/transports/smtp-transport.ts'
 import { createFakeClock, type FakeClock } from './fake-clock.ts'
-import { makeMessage, type MessageOptions } from './make-message.ts'
+import { type MessageOptions, makeMessage } from './make-message.ts'
 import type { ScriptedPeer } from './scripted-peer.ts'
 
 export interface Bench {
@@ -82,7 +82,15 @@ export function makeRelay(peer: Pick<ScriptedPeer, 'port'> | number, options: Re
     tls: { level: 'none', ca: null, serverName: null, minVersion: 'TLSv1.2', ...options.tls },
     heloName: options.heloName ?? 'postern.test',
     sourceAddress: options.sourceAddress ?? null,
-    limits: { sessionsMax: 20, sessionsInitial: 5, messagesPerSession: 100, sessionAgeMs: 300_000, sessionIdleMs: 5_000, recipientsPerTransaction: 50, ...options.limits },
+    limits: {
+      sessionsMax: 20,
+      sessionsInitial: 5,
+      messagesPerSession: 100,
+      sessionAgeMs: 300_000,
+      sessionIdleMs: 5_000,
+      recipientsPerTransaction: 50,
+      ...options.limits,
+    },
     timeouts: options.timeouts ?? {
       connectMs: 30_000,
       greetingMs: 300_000,
@@ -101,7 +109,14 @@ export function makeRelay(peer: Pick<ScriptedPeer, 'port'> | number, options: Re
 }
 
 export function makeCredential(options: Partial<Credential> = {}): Credential {
-  return { name: 'jira', username: 'jira@example.com', password: () => 'secret-canary', mechanisms: ['PLAIN', 'LOGIN', 'CRAM-MD5'], allowPlaintext: false, ...options }
+  return {
+    name: 'jira',
+    username: 'jira@example.com',
+    password: () => 'secret-canary',
+    mechanisms: ['PLAIN', 'LOGIN', 'CRAM-MD5'],
+    allowPlaintext: false,
+    ...options,
+  }
 }
 
 export interface BatchOptions extends MessageOptions {
@@ -118,7 +133,15 @@ export function makeBatch(relay: RelaySettings, options: BatchOptions = {}): Del
   const message = makeMessage({ sizeOctets: content.byteLength, ...options })
   const route: Route = { kind: 'relay', relay, credential: options.credential ?? null }
   const recipients = message.envelope.recipients.map(
-    (recipient): LeasedRecipient => ({ message, recipient, token: 'token' as LeaseToken, leaseUntil: message.acceptedAt, attempts: 1, dueAt: message.acceptedAt, delayNoticeSent: false }),
+    (recipient): LeasedRecipient => ({
+      message,
+      recipient,
+      token: 'token' as LeaseToken,
+      leaseUntil: message.acceptedAt,
+      attempts: 1,
+      dueAt: message.acceptedAt,
+      delayNoticeSent: false,
+    }),
   )
   const [first, ...rest] = recipients
   if (first === undefined) throw new Error('a batch needs a recipient')
@@ -128,7 +151,14 @@ export function makeBatch(relay: RelaySettings, options: BatchOptions = {}): Del
     chunks: () => chunksOf([content]),
     ...options.stored,
   }
-  return { message, lane: options.lane ?? laneOf(route), route, recipients: [first, ...rest], sessionsMax: options.sessionsMax ?? 20, openContent: options.openContent ?? (() => Promise.resolve(stored)) }
+  return {
+    message,
+    lane: options.lane ?? laneOf(route),
+    route,
+    recipients: [first, ...rest],
+    sessionsMax: options.sessionsMax ?? 20,
+    openContent: options.openContent ?? (() => Promise.resolve(stored)),
+  }
 }
 
 export async function* chunksOf(chunks: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {

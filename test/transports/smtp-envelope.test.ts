@@ -13,7 +13,13 @@ async function sendTo(options: ServeOptions, batch: BatchOptions) {
   const peer = await serving(options)
   const { deliver } = createBench()
   const report = await deliver(makeBatch(makeRelay(peer), batch))
-  return { peer, report, outcomes: outcomesOf(report), mail: peer.lines.find((line) => line.startsWith('MAIL')), rcpt: peer.lines.find((line) => line.startsWith('RCPT')) }
+  return {
+    peer,
+    report,
+    outcomes: outcomesOf(report),
+    mail: peer.lines.find((line) => line.startsWith('MAIL')),
+    rcpt: peer.lines.find((line) => line.startsWith('RCPT')),
+  }
 }
 
 describe('a message', () => {
@@ -47,14 +53,22 @@ describe('a message', () => {
     expect(peer.connections[0]?.received.map((one) => one.toString().slice(0, 4))).toEqual(['EHLO', 'MAIL', 'RCPT', 'DATA', 'Rece'])
   })
   it('goes to a peer that knows HELO only, without any parameter', async () => {
-    const { outcomes, mail } = await sendTo({ answers: { EHLO: '502 5.5.1 what', HELO: '250 peer.test' } }, { returnContent: 'headers', envelopeId: 'QQ314159' })
+    const { outcomes, mail } = await sendTo(
+      { answers: { EHLO: '502 5.5.1 what', HELO: '250 peer.test' } },
+      { returnContent: 'headers', envelopeId: 'QQ314159' },
+    )
     expect(outcomes).toEqual(['delivered 2.0.0'])
     expect(mail).toBe('MAIL FROM:<app@sender.example>')
   })
 })
 
 describe('DSN parameters', () => {
-  const asked: BatchOptions = { returnContent: 'headers', envelopeId: 'QQ+2B314159', notify: ['success', 'failure'], originalRecipient: 'rfc822;Ann+2BX@receiver.example' }
+  const asked: BatchOptions = {
+    returnContent: 'headers',
+    envelopeId: 'QQ+2B314159',
+    notify: ['success', 'failure'],
+    originalRecipient: 'rfc822;Ann+2BX@receiver.example',
+  }
   it('are passed on byte for byte', async () => {
     const { mail, rcpt, report } = await sendTo({}, asked)
     expect(mail).toMatch(/ RET=HDRS ENVID=QQ\+2B314159$/)
@@ -127,7 +141,8 @@ describe('SMTPUTF8', () => {
     expect(mail).not.toContain('SMTPUTF8')
     expect(rcpt).toBe('RCPT TO:<ann@xn--bcher-kva.example>')
   })
-  it('is needed for a sender', async () => expect((await sendTo(old, { smtputf8: true, from: 'jürgen@sender.example' })).outcomes).toEqual(['failed 5.6.7 message at mail']))
+  it('is needed for a sender', async () =>
+    expect((await sendTo(old, { smtputf8: true, from: 'jürgen@sender.example' })).outcomes).toEqual(['failed 5.6.7 message at mail']))
   it('is needed for a header', async () => {
     const { outcomes, peer } = await sendTo(old, { smtputf8: true, content: 'Subject: Grüße\r\n\r\nx\r\n' })
     expect(outcomes).toEqual(['failed 5.6.7 message at mail'])
@@ -148,7 +163,13 @@ describe('REQUIRETLS', () => {
 
 describe('recipients', () => {
   it('get each their own reply (O10)', async () => {
-    const replies: Record<string, string> = { a: '250 2.1.5 ok', b: '450 4.2.0 later', c: '550 5.1.1 unknown', d: '251 2.1.5 forwarded', e: '252 2.1.5 who knows' }
+    const replies: Record<string, string> = {
+      a: '250 2.1.5 ok',
+      b: '450 4.2.0 later',
+      c: '550 5.1.1 unknown',
+      d: '251 2.1.5 forwarded',
+      e: '252 2.1.5 who knows',
+    }
     const to = Object.keys(replies).map((name) => `${name}@receiver.example`)
     const { outcomes, peer } = await sendTo({ answers: { RCPT: (line) => replies[line.slice(9, 10)] ?? '500' } }, { to })
     expect(outcomes).toEqual(['delivered 2.0.0', 'deferred 4.2.0 recipient at rcpt', 'failed 5.1.1 recipient at rcpt', 'delivered 2.0.0', 'delivered 2.0.0'])
@@ -156,8 +177,16 @@ describe('recipients', () => {
   })
   it('beyond what the peer takes go in another transaction, unasked (O10)', async () => {
     let asked = 0
-    const { outcomes } = await sendTo({ answers: { RCPT: () => (++asked > 2 ? '452 4.5.3 too many recipients' : '250 ok') } }, { to: ['a@r.example', 'b@r.example', 'c@r.example', 'd@r.example'] })
-    expect(outcomes).toEqual(['delivered 2.0.0', 'delivered 2.0.0', 'untried: the server takes no more recipients in one transaction', 'untried: the server takes no more recipients in one transaction'])
+    const { outcomes } = await sendTo(
+      { answers: { RCPT: () => (++asked > 2 ? '452 4.5.3 too many recipients' : '250 ok') } },
+      { to: ['a@r.example', 'b@r.example', 'c@r.example', 'd@r.example'] },
+    )
+    expect(outcomes).toEqual([
+      'delivered 2.0.0',
+      'delivered 2.0.0',
+      'untried: the server takes no more recipients in one transaction',
+      'untried: the server takes no more recipients in one transaction',
+    ])
   })
   it('too many at the very first one is a deferral', async () => {
     expect((await sendTo({ answers: { RCPT: '452 4.5.3 too many recipients' } }, {})).outcomes).toEqual(['deferred 4.5.3 recipient at rcpt'])
@@ -168,13 +197,19 @@ describe('recipients', () => {
     expect(peer.contents.map(String)).toEqual([''])
   })
   it('refused MAIL counts for all of them', async () => {
-    const { outcomes, report } = await sendTo({ answers: { MAIL: '550 5.7.1 not you', RCPT: '503 5.5.1 need MAIL', DATA: '503 5.5.1 need MAIL' } }, { to: ['a@r.example', 'b@r.example'] })
+    const { outcomes, report } = await sendTo(
+      { answers: { MAIL: '550 5.7.1 not you', RCPT: '503 5.5.1 need MAIL', DATA: '503 5.5.1 need MAIL' } },
+      { to: ['a@r.example', 'b@r.example'] },
+    )
     expect(outcomes).toEqual(['failed 5.7.1 message at mail', 'failed 5.7.1 message at mail'])
     expect(report.hop.kind).toBe('healthy')
     expect(reasonOf(report)).toBe('the server refused the message while sending MAIL FROM')
   })
   it('refused DATA counts for those that were taken', async () => {
-    const { outcomes } = await sendTo({ answers: { RCPT: (line) => (line.includes('b@') ? '550 5.1.1 unknown' : '250 ok'), DATA: '451 4.3.0 not now' } }, { to: ['a@r.example', 'b@r.example'] })
+    const { outcomes } = await sendTo(
+      { answers: { RCPT: (line) => (line.includes('b@') ? '550 5.1.1 unknown' : '250 ok'), DATA: '451 4.3.0 not now' } },
+      { to: ['a@r.example', 'b@r.example'] },
+    )
     expect(outcomes).toEqual(['deferred 4.3.0 message at data', 'failed 5.1.1 recipient at rcpt'])
   })
   it('with an address that cannot be said is refused before anything is sent', async () => {

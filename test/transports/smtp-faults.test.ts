@@ -1,6 +1,20 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { AttemptReport } from '../../src/core/outcome.ts'
-import { CAPABILITIES, close, content, expectLine, greeted, octets, reset, type ScriptedPeer, type Step, send, serve, startPeer, stay } from '../support/scripted-peer.ts'
+import {
+  CAPABILITIES,
+  close,
+  content,
+  expectLine,
+  greeted,
+  octets,
+  reset,
+  type ScriptedPeer,
+  type Step,
+  send,
+  serve,
+  startPeer,
+  stay,
+} from '../support/scripted-peer.ts'
 import { createBench, makeBatch, makeRelay, outcomesOf, reasonOf } from '../support/smtp-bench.ts'
 import { waitUntil } from '../support/wait-for-signal.ts'
 
@@ -11,7 +25,10 @@ async function peerOf(...scripts: readonly (readonly Step[])[]): Promise<Scripte
 }
 
 /** One message to a peer that follows the script; time passes only as far as it must. */
-async function sendTo(script: readonly Step[], options: { readonly waitMs?: number; readonly to?: readonly string[] } = {}): Promise<{ readonly report: AttemptReport; readonly peer: ScriptedPeer }> {
+async function sendTo(
+  script: readonly Step[],
+  options: { readonly waitMs?: number; readonly to?: readonly string[] } = {},
+): Promise<{ readonly report: AttemptReport; readonly peer: ScriptedPeer }> {
   const peer = await peerOf(script)
   const { deliver, clock } = createBench()
   const sent = deliver(makeBatch(makeRelay(peer), options.to === undefined ? {} : { to: options.to }))
@@ -55,7 +72,8 @@ describe('a greeting', () => {
     expect(report.hop.kind).toBe('unwell')
     await waitUntil(() => peer.open === 0, 'the connection to be closed')
   })
-  it('reset before it defers (O01)', async () => expect(outcomesOf((await sendTo([reset])).report)[0]).toMatch(/^deferred 4\.4\.[12] hop at (connect|greeting)$/))
+  it('reset before it defers (O01)', async () =>
+    expect(outcomesOf((await sendTo([reset])).report)[0]).toMatch(/^deferred 4\.4\.[12] hop at (connect|greeting)$/))
   it('220 without text is fine', async () => expect(outcomesOf((await sendTo([send('220'), serve()])).report)).toEqual(['delivered 2.0.0']))
   it('that drips is cut off by the deadline for the whole reply (O02, O05)', async () => {
     const { report } = await sendTo([send('220-slow\r\n220-'), stay], { waitMs: 301_000 })
@@ -98,13 +116,41 @@ describe('the peer in a transaction', () => {
     ['resets after MAIL (O07)', at(expectLine('MAIL'), reset), 'deferred 4.4.2 session at mail'],
     ['closes after its reply to MAIL (O07)', at(...ENVELOPE, send('250 ok'), close), 'deferred 4.4.2 session at rcpt'],
     ['closes after its reply to RCPT (O07)', at(...ENVELOPE, send('250 ok\r\n250 ok'), close), 'deferred 4.4.2 session at data'],
-    ['resets in the content (O07)', at(...ENVELOPE, send('250 ok\r\n250 ok\r\n354 go'), octets(10), content, reset), 'deferred 4.4.2 session at final-dot (duplicate possible)'],
-    ['closes after the final dot (Q04)', at(...ENVELOPE, send('250 ok\r\n250 ok\r\n354 go'), content, close), 'deferred 4.4.2 session at final-dot (duplicate possible)'],
-    ['breaks off in its reply to the final dot (O12)', at(...ENVELOPE, send('250 ok\r\n250 ok\r\n354 go'), content, send('250-ok\r\n'), close), 'deferred 4.4.2 session at final-dot (duplicate possible)'],
-    ['says 354 again to the final dot (O12)', at(...ENVELOPE, send('250 ok\r\n250 ok\r\n354 go'), content, send('354 go'), stay), 'deferred 4.5.0 session at final-dot (duplicate possible)'],
-    ['says 121 to the final dot (O12)', at(...ENVELOPE, send('250 ok\r\n250 ok\r\n354 go'), content, send('121 hm'), stay), 'deferred 4.5.0 session at final-dot (duplicate possible)'],
-    ['says 999 to the final dot (O12)', at(...ENVELOPE, send('250 ok\r\n250 ok\r\n354 go'), content, send('999 hm'), stay), 'deferred 4.5.0 session at final-dot (duplicate possible)'],
-    ['says 421 to the final dot', at(...ENVELOPE, send('250 ok\r\n250 ok\r\n354 go'), content, send('421 4.3.2 closing'), close), 'deferred 4.3.2 session at final-dot'],
+    [
+      'resets in the content (O07)',
+      at(...ENVELOPE, send('250 ok\r\n250 ok\r\n354 go'), octets(10), content, reset),
+      'deferred 4.4.2 session at final-dot (duplicate possible)',
+    ],
+    [
+      'closes after the final dot (Q04)',
+      at(...ENVELOPE, send('250 ok\r\n250 ok\r\n354 go'), content, close),
+      'deferred 4.4.2 session at final-dot (duplicate possible)',
+    ],
+    [
+      'breaks off in its reply to the final dot (O12)',
+      at(...ENVELOPE, send('250 ok\r\n250 ok\r\n354 go'), content, send('250-ok\r\n'), close),
+      'deferred 4.4.2 session at final-dot (duplicate possible)',
+    ],
+    [
+      'says 354 again to the final dot (O12)',
+      at(...ENVELOPE, send('250 ok\r\n250 ok\r\n354 go'), content, send('354 go'), stay),
+      'deferred 4.5.0 session at final-dot (duplicate possible)',
+    ],
+    [
+      'says 121 to the final dot (O12)',
+      at(...ENVELOPE, send('250 ok\r\n250 ok\r\n354 go'), content, send('121 hm'), stay),
+      'deferred 4.5.0 session at final-dot (duplicate possible)',
+    ],
+    [
+      'says 999 to the final dot (O12)',
+      at(...ENVELOPE, send('250 ok\r\n250 ok\r\n354 go'), content, send('999 hm'), stay),
+      'deferred 4.5.0 session at final-dot (duplicate possible)',
+    ],
+    [
+      'says 421 to the final dot',
+      at(...ENVELOPE, send('250 ok\r\n250 ok\r\n354 go'), content, send('421 4.3.2 closing'), close),
+      'deferred 4.3.2 session at final-dot',
+    ],
     ['says 250 to DATA (O11)', at(...ENVELOPE, send('250 ok\r\n250 ok\r\n250 ok'), stay), 'deferred 4.5.0 session at data'],
     ['says 554 to DATA (O11)', at(...ENVELOPE, send('250 ok\r\n250 ok\r\n554 5.7.0 no'), expectLine('RSET'), close), 'failed 5.7.0 message at data'],
     ['says 354 to MAIL (O08)', at(...ENVELOPE, send('354 go'), stay), 'deferred 4.5.0 session at mail'],
@@ -128,7 +174,10 @@ describe('the peer in a transaction', () => {
     expect(report.hop.kind).toBe('healthy')
   })
   it('gives one reply too many: what it took stays taken, the session is not used again (O08)', async () => {
-    const peer = await peerOf(at(...ENVELOPE, send('250 ok\r\n250 ok\r\n354 go'), content, send('250 2.0.0 ok\r\n250 2.0.0 again'), stay), [send('220 x'), serve()])
+    const peer = await peerOf(at(...ENVELOPE, send('250 ok\r\n250 ok\r\n354 go'), content, send('250 2.0.0 ok\r\n250 2.0.0 again'), stay), [
+      send('220 x'),
+      serve(),
+    ])
     const { deliver } = createBench()
     const relay = makeRelay(peer)
     expect(outcomesOf(await deliver(makeBatch(relay)))).toEqual(['delivered 2.0.0'])

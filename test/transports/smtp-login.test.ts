@@ -36,7 +36,10 @@ async function loginTo(peer: ScriptedPeer, credential: Credential = makeCredenti
   return { report, outcomes: outcomesOf(report), relay, ...bench }
 }
 
-const serving = (mechanisms: string, auth: Answer = '235 2.7.0 welcome') => [send('220 x'), serve({ capabilities: offering(mechanisms), answers: { AUTH: auth } })]
+const serving = (mechanisms: string, auth: Answer = '235 2.7.0 welcome') => [
+  send('220 x'),
+  serve({ capabilities: offering(mechanisms), answers: { AUTH: auth } }),
+]
 
 describe('a login', () => {
   it('by PLAIN says it in one line, inside TLS', async () => {

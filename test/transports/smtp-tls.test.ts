@@ -1,6 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { TlsLevel } from '../../src/core/route.ts'
-import { CAPABILITIES, close, ehloReply, expectLine, greeted, octets, type PeerOptions, type ScriptedPeer, type Step, send, serve, startPeer, startTls, stay } from '../support/scripted-peer.ts'
+import {
+  CAPABILITIES,
+  close,
+  ehloReply,
+  expectLine,
+  greeted,
+  octets,
+  type PeerOptions,
+  type ScriptedPeer,
+  type Step,
+  send,
+  serve,
+  startPeer,
+  startTls,
+  stay,
+} from '../support/scripted-peer.ts'
 import { type BatchOptions, createBench, makeBatch, makeCredential, makeRelay, outcomesOf, type RelayOptions, reasonOf } from '../support/smtp-bench.ts'
 import { createTestAuthority, type TestAuthority, type TestCertificate } from '../support/test-certificates.ts'
 import { waitUntil } from '../support/wait-for-signal.ts'
@@ -34,7 +49,11 @@ const inPlain = (peer: ScriptedPeer) => peer.connections.map(({ plain }) => Buff
 
 async function sendTo(peer: ScriptedPeer, level: TlsLevel, options: { readonly batch?: BatchOptions; readonly relay?: RelayOptions } = {}) {
   const bench = createBench({ names: { 'relay.test': ['127.0.0.1'] } })
-  const relay = makeRelay(peer, { ...options.relay, hosts: options.relay?.hosts ?? [{ host: 'relay.test' }], tls: { level, ca: authority.ca, ...options.relay?.tls } })
+  const relay = makeRelay(peer, {
+    ...options.relay,
+    hosts: options.relay?.hosts ?? [{ host: 'relay.test' }],
+    tls: { level, ca: authority.ca, ...options.relay?.tls },
+  })
   const report = await bench.deliver(makeBatch(relay, { content: SECRET_CONTENT, ...options.batch }))
   return { report, outcomes: outcomesOf(report), relay, ...bench }
 }
@@ -96,16 +115,22 @@ describe('STARTTLS that fails (C02)', () => {
     expect(inPlain({ ...peer, connections: peer.connections.slice(0, 1) })).not.toContain('canary')
     expect(notes.join()).toContain('TLS failed')
   })
-  it.each(FAILURES.flatMap(([name, steps]) => (['encrypt', 'verify'] as const).map((level) => [name, level, steps] as const)))('with %s: %s defers, with nothing sent', async (_, level, steps) => {
-    const peer = await peerOf([script(steps)])
-    const { outcomes, report } = await sendTo(peer, level, { batch: { credential: makeCredential() } })
-    expect(outcomes[0]).toMatch(/^deferred 4\.\d\.\d hop at starttls$/)
-    expect(report.hop.kind).toBe('unwell')
-    expect(peer.connections).toHaveLength(1)
-    expectNothingInPlain(peer)
-  })
+  it.each(FAILURES.flatMap(([name, steps]) => (['encrypt', 'verify'] as const).map((level) => [name, level, steps] as const)))(
+    'with %s: %s defers, with nothing sent',
+    async (_, level, steps) => {
+      const peer = await peerOf([script(steps)])
+      const { outcomes, report } = await sendTo(peer, level, { batch: { credential: makeCredential() } })
+      expect(outcomes[0]).toMatch(/^deferred 4\.\d\.\d hop at starttls$/)
+      expect(report.hop.kind).toBe('unwell')
+      expect(peer.connections).toHaveLength(1)
+      expectNothingInPlain(peer)
+    },
+  )
   it('is remembered for minutes at may, not for ever (C14)', async () => {
-    const peer = await peerOf([script([send('454 4.7.0 no'), stay]), [send('220 x'), serve({ capabilities: OFFERED, tls: good, answers: { QUIT: '221 bye' } })]])
+    const peer = await peerOf([
+      script([send('454 4.7.0 no'), stay]),
+      [send('220 x'), serve({ capabilities: OFFERED, tls: good, answers: { QUIT: '221 bye' } })],
+    ])
     const { deliver, clock, relay } = await sendTo(peer, 'may', { relay: { limits: { messagesPerSession: 1 } } })
     const again = await deliver(makeBatch(relay))
     expect(again.tls).toBeNull()
@@ -125,15 +150,18 @@ describe('STARTTLS that fails (C02)', () => {
 
 describe('replies injected behind the 220 (C03)', () => {
   const INJECTED = ['220 go\r\n250-x\r\n250 AUTH PLAIN\r\n', '220 go\r\n2', '220 go\r\n250 x\r\n']
-  it.each(INJECTED.flatMap((text) => (['may', 'encrypt', 'verify'] as const).map((level) => [text, level] as const)))('%j: %s abandons the session', async (text, level) => {
-    const peer = await peerOf([greeted(OFFERED, expectLine('STARTTLS'), send(Buffer.from(text)), stay)])
-    const { outcomes, notes, report } = await sendTo(peer, level, { batch: { credential: makeCredential() } })
-    expect(outcomes).toEqual(['deferred 4.7.5 hop at starttls'])
-    expect(reasonOf(report)).toContain('inject')
-    expect(notes.join()).toContain('transport warn')
-    expect(peer.connections).toHaveLength(1)
-    expectNothingInPlain(peer)
-  })
+  it.each(INJECTED.flatMap((text) => (['may', 'encrypt', 'verify'] as const).map((level) => [text, level] as const)))(
+    '%j: %s abandons the session',
+    async (text, level) => {
+      const peer = await peerOf([greeted(OFFERED, expectLine('STARTTLS'), send(Buffer.from(text)), stay)])
+      const { outcomes, notes, report } = await sendTo(peer, level, { batch: { credential: makeCredential() } })
+      expect(outcomes).toEqual(['deferred 4.7.5 hop at starttls'])
+      expect(reasonOf(report)).toContain('inject')
+      expect(notes.join()).toContain('transport warn')
+      expect(peer.connections).toHaveLength(1)
+      expectNothingInPlain(peer)
+    },
+  )
   it('in a segment of their own, before the handshake, come to nothing', async () => {
     const peer = await peerOf([greeted(OFFERED, expectLine('STARTTLS'), send('220 go'), octets(3), send('250-x\r\n250 AUTH PLAIN'), stay)])
     const { outcomes } = await sendTo(peer, 'encrypt', { batch: { credential: makeCredential() } })
@@ -154,14 +182,17 @@ describe('capabilities', () => {
 })
 
 describe('certificates', () => {
-  it.each(['self-signed', 'for another name', 'expired', 'with a common name only'])('%s: verify defers 4.7.5 by its OpenSSL name, with nothing sent (C05, C06)', async (name) => {
-    const peer = await peerOf([[send('220 x'), serve({ capabilities: OFFERED, tls: wrong[name]! })]])
-    const { outcomes, report } = await sendTo(peer, 'verify', { batch: { credential: makeCredential() } })
-    expect(outcomes).toEqual(['deferred 4.7.5 hop at starttls'])
-    expect(reasonOf(report)).toMatch(/[A-Z]{4,}(_[A-Z]+)+/)
-    expect(inPlain(peer)).not.toMatch(/canary|MAIL FROM/)
-    expect(peer.contents).toEqual([])
-  })
+  it.each(['self-signed', 'for another name', 'expired', 'with a common name only'])(
+    '%s: verify defers 4.7.5 by its OpenSSL name, with nothing sent (C05, C06)',
+    async (name) => {
+      const peer = await peerOf([[send('220 x'), serve({ capabilities: OFFERED, tls: wrong[name]! })]])
+      const { outcomes, report } = await sendTo(peer, 'verify', { batch: { credential: makeCredential() } })
+      expect(outcomes).toEqual(['deferred 4.7.5 hop at starttls'])
+      expect(reasonOf(report)).toMatch(/[A-Z]{4,}(_[A-Z]+)+/)
+      expect(inPlain(peer)).not.toMatch(/canary|MAIL FROM/)
+      expect(peer.contents).toEqual([])
+    },
+  )
   it.each(['self-signed', 'for another name', 'expired', 'with a common name only'])('%s: encrypt sends, and says untrusted', async (name) => {
     const peer = await peerOf([[send('220 x'), serve({ capabilities: OFFERED, tls: wrong[name]! })]])
     const { outcomes, report } = await sendTo(peer, 'encrypt')
@@ -235,7 +266,9 @@ describe('an EHLO after TLS that fails', () => {
   it('defers', async () => {
     const peer = await peerOf([greeted(OFFERED, expectLine('STARTTLS'), send('220 go'), startTls(good), expectLine('EHLO'), send('421 4.3.2 closing'), close)])
     expect((await sendTo(peer, 'encrypt')).outcomes).toEqual(['deferred 4.3.2 session at ehlo'])
-    const slow = await peerOf([greeted(OFFERED, expectLine('STARTTLS'), send('220 go'), startTls(good), expectLine('EHLO'), send(ehloReply(['8BITMIME'])), serve({ capabilities: [] }))])
+    const slow = await peerOf([
+      greeted(OFFERED, expectLine('STARTTLS'), send('220 go'), startTls(good), expectLine('EHLO'), send(ehloReply(['8BITMIME'])), serve({ capabilities: [] })),
+    ])
     expect((await sendTo(slow, 'encrypt')).outcomes).toEqual(['delivered 2.0.0'])
   })
 })
