@@ -5,7 +5,7 @@
  * ticket keys of its own, so that no listener takes another's tickets. A certificate that cannot be
  * used throws here, before any listener is touched.
  */
-import { constants, X509Certificate } from 'node:crypto'
+import { constants } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 
@@ -31,11 +31,6 @@ export function createTlsContext(pair: { readonly cert: string; readonly key: st
     honorCipherOrder: true,
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
   })
-}
-
-/** When the first certificate of a chain ends. */
-export function certificateEndsAt(cert: string): Date {
-  return new X509Certificate(cert).validToDate
 }
 
 /** The handshake begins; 'secure' says that it is done. What the plain socket had buffered is not used. */
