@@ -2,7 +2,6 @@
  * A server engine with a policy that a test sets, and everything that it said and did.
  */
 import { formatMailbox, formatReversePath } from '../../src/core/address.ts'
-import type { SmtpReply } from '../../src/core/reply.ts'
 import { type CloseReason, type Decision, ServerEngine, type ServerEvents, type ServerLimits, type ServerSettings } from '../../src/smtp/server-engine.ts'
 
 export const LIMITS: ServerLimits = {
@@ -44,6 +43,8 @@ export interface ServerSession {
   take(): string
   /** Feeds text (octets as Latin-1) and takes the answer. */
   say(text: string): string
+  /** The answer that is owed; a 2yz also records what was asked about. */
+  answer(decision: Exclude<Decision, 'later'>): void
   readonly stored: readonly StoredMessage[]
   readonly closed: CloseReason | null
   /** `mail`, `reset`, `starttls` ... in order. */
@@ -59,9 +60,13 @@ export function openServerSession(options: ServerSessionOptions = {}): ServerSes
   const stored: StoredMessage[] = []
   const log: string[] = []
   const shown: string[] = []
-  const decide = (kind: keyof Policy, subject: string): Decision => {
+  let recordLater: () => void = () => undefined
+  const decide = (kind: keyof Policy, subject: string, record: () => void = () => undefined): Decision => {
     log.push(kind)
-    return policy[kind]?.(subject) ?? 'accept'
+    const decision = policy[kind]?.(subject) ?? 'accept'
+    if (decision === 'later') recordLater = record
+    else if (isYes(decision)) record()
+    return decision
   }
   const events: ServerEvents = {
     write(bytes) {
@@ -76,9 +81,7 @@ export function openServerSession(options: ServerSessionOptions = {}): ServerSes
     },
     onRcpt(rcpt) {
       const to = rcpt.forwardPath === 'postmaster' ? 'postmaster' : formatMailbox(rcpt.forwardPath)
-      const decision = decide('rcpt', to)
-      if (isYes(decision)) state.to.push(to)
-      return decision
+      return decide('rcpt', to, () => state.to.push(to))
     },
     onData() {
       state.content = []
@@ -88,9 +91,8 @@ export function openServerSession(options: ServerSessionOptions = {}): ServerSes
     onContentEnd({ fault }) {
       const content = Buffer.concat(state.content).toString('latin1')
       if (fault !== null) return decide('content', `fault ${fault.kind}`)
-      const decision = decide('content', content)
-      if (isYes(decision)) stored.push({ from: state.from, to: state.to, content })
-      return decision
+      const message = { from: state.from, to: state.to, content }
+      return decide('content', content, () => stored.push(message))
     },
     onAuth: ({ username, password }) => decide('auth', `${username}:${password}`),
     onStartTls: () => void log.push('starttls'),
@@ -116,6 +118,12 @@ export function openServerSession(options: ServerSessionOptions = {}): ServerSes
       engine.receive(Buffer.from(text, 'latin1'))
       return take()
     },
+    answer(decision) {
+      const record = recordLater
+      recordLater = () => undefined
+      if (isYes(decision)) record()
+      engine.answer(decision)
+    },
     stored,
     log,
     shown,
@@ -128,8 +136,8 @@ export function openServerSession(options: ServerSessionOptions = {}): ServerSes
   }
 }
 
-function isYes(decision: Decision): boolean {
-  return decision === 'accept' || decision === 'later' || (decision as SmtpReply).code < 300
+function isYes(decision: Exclude<Decision, 'later'>): boolean {
+  return decision === 'accept' || decision.code < 300
 }
 
 /** `250 2.1.0` of each line, for comparing without texts. */
