@@ -183,6 +183,18 @@ function exerciseSweep(open: OpenStoreUnderTest): void {
     expect(await store.bodies.sweep(everything)).toMatchObject({ contents: 0, messages: 0 })
     expect((await store.bodies.open(acceptance.message.bodyRef)).sizeOctets).toBeGreaterThan(0)
   })
+  it('counts a message of many recipients as finished with its last one', async () => {
+    const store = await open()
+    const to = Array.from({ length: 40 }, (_, n) => `r${n}@x.example`)
+    const acceptance = makeAcceptance({ to, place: leasedPlace('t') })
+    await store.queue.enqueue(acceptance)
+    const times = { ...KEEP_ALL, contentFinishedBefore: later(5_000) }
+    for (const { id } of acceptance.message.envelope.recipients) {
+      expect(await store.bodies.sweep(times)).toMatchObject({ contents: 0 })
+      await store.queue.settle([settlement({ recipientId: id, token: 't' as never }, { event: 'deliver' })], [])
+    }
+    expect(await store.bodies.sweep(times)).toMatchObject({ contents: 1 })
+  })
   it('forgets messages with their history, content or not, and never their ids', async () => {
     const store = await open()
     const one = await finished(store, later(1_000))

@@ -17,6 +17,7 @@ export function decodeClaimed(result: unknown, { token, leaseUntil }: Claimed, c
   const next = <Type>(): Type => result[at++] as Type
   const count = next<number>()
   const messages: AcceptedMessage[] = []
+  const contents: (Uint8Array | null)[] = []
   for (let i = 0; i < count; i++) {
     const fields = { id: next<number>(), acceptedAt: next<number>(), size: next<number>(), meta: next<string>(), prefix: next<Uint8Array>() }
     const content = next<Uint8Array | null>()
@@ -24,14 +25,17 @@ export function decodeClaimed(result: unknown, { token, leaseUntil }: Claimed, c
     const recipients: RecipientFields[] = []
     for (let n = 0; n < total; n++) recipients.push({ sender: next<string>(), address: next<string>(), dsn: next<string | null>() })
     const message = parseMessage(fields, recipients)
-    if (content !== null) cache.put(message.bodyRef, content)
+    contents.push(content)
     messages.push(message)
   }
   const leased: LeasedRecipient[] = []
   while (at < result.length) {
-    const message = messages[next<number>()]
+    const place = next<number>()
+    const message = messages[place]
+    const content = contents[place] ?? null
     const recipient = message?.envelope.recipients[next<number>()]
     if (message === undefined || recipient === undefined) throw new RangeError('a lease without its message')
+    if (content !== null) cache.put(message.bodyRef, content, 1)
     leased.push({ message, recipient, token, leaseUntil, attempts: next<number>(), dueAt: next<EpochMs>(), delayNoticeSent: next<number>() === 1 })
   }
   return leased

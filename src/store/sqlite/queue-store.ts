@@ -3,7 +3,7 @@
  */
 import type { BodyRef, EpochMs, LeaseToken, RecipientId } from '../../core/brand.ts'
 import { queueIdFromNumber, queueIdToNumber, recipientId, splitRecipientId } from '../../core/queue-id.ts'
-import type { Acceptance, LeaseRef, QueueStore, Settlement } from '../../ports/queue-store.ts'
+import type { Acceptance, LeaseRef, QueueStore } from '../../ports/queue-store.ts'
 import type { ContentCache } from '../content-cache.ts'
 import { type Claimed, decodeClaimed } from './claimed.ts'
 import { encodeAcceptance, encodeSettle, octetsOf } from './encode.ts'
@@ -26,7 +26,8 @@ export function createQueueStore(parts: QueueStoreParts): QueueStore {
 /** What brings mail in and what ends an attempt. */
 function createRecords({ writer, cache }: QueueStoreParts): Pick<QueueStore, 'enqueue' | 'settle'> {
   const keep = ({ content, message, placements }: Acceptance): void => {
-    if (content !== null && placements.some((place) => place.kind === 'leased')) cache.put(message.bodyRef, content)
+    const uses = content === null ? 0 : placements.reduce((sum, place) => sum + (place.kind === 'leased' ? 1 : 0), 0)
+    if (content !== null && uses > 0) cache.put(message.bodyRef, content, uses)
   }
   return {
     enqueue: (acceptance) =>
@@ -37,7 +38,7 @@ function createRecords({ writer, cache }: QueueStoreParts): Pick<QueueStore, 'en
         octets: notices.reduce((sum, notice) => sum + octetsOf(notice), 0),
         encode: (to) => encodeSettle(to, batch, notices),
         decode(result) {
-          for (const settlement of batch) forget(cache, settlement)
+          for (const { recipientId } of batch) cache.release(splitRecipientId(recipientId).queueId as string as BodyRef)
           for (const notice of notices) keep(notice)
           return { lost: Array.isArray(result) ? (result as number[]).flatMap((place) => batch[place]?.recipientId ?? []) : NONE_LOST }
         },
@@ -120,12 +121,6 @@ function putTexts(to: BatchWriter, texts: readonly string[]): void {
 function putRef(to: BatchWriter, lease: LeaseRef): void {
   const { queueId, index } = splitRecipientId(lease.recipientId)
   to.values.push(queueIdToNumber(queueId), index, lease.token)
-}
-
-/** The attempt is over: content of one recipient's message is of no more use, a deferred one's is read again. */
-function forget(cache: ContentCache, { recipientId, change }: Settlement): void {
-  const ended = change.event !== 'release'
-  if (ended) cache.drop(splitRecipientId(recipientId).queueId as string as BodyRef)
 }
 
 function decodeIds(result: unknown): readonly RecipientId[] {

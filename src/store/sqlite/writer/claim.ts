@@ -18,8 +18,10 @@ const AFTER_ALL = new Uint8Array(0)
 const FLOWS_WALKED_MAX = 1_000
 const QUEUED = STATE_NUMBERS.queued
 
+/** Behind every due time: SQLite seeks to the first row that is not below a row value, and would walk through the whole flow. */
+const AFTER_DUE = Number.MAX_SAFE_INTEGER
 export const NEXT_FLOW = `SELECT lane, submitter, due_at FROM recipients INDEXED BY recipients_by_flow
-  WHERE state = ${QUEUED} AND (lane, submitter) > (?, ?) ORDER BY lane, submitter, due_at LIMIT 1`
+  WHERE state = ${QUEUED} AND (lane, submitter, due_at) > (?, ?, ${AFTER_DUE}) ORDER BY lane, submitter, due_at LIMIT 1`
 export const DUE_OF_FLOW = `SELECT message_id, n, due_at FROM recipients INDEXED BY recipients_by_flow
   WHERE state = ${QUEUED} AND lane = ? AND submitter = ? AND due_at <= ? ORDER BY due_at LIMIT ?`
 export const TAKE_LEASE = `UPDATE recipients SET state = ?, token = ?, lease_until = ?, attempts = attempts + 1

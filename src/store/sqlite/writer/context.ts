@@ -29,6 +29,8 @@ export interface WriterContext {
   readonly streams: Map<number, ContentStream>
   /** Runs when the batch is durable, not if it is rolled back. */
   readonly afterCommit: (() => void)[]
+  /** What is remembered of the tables may be wrong now. */
+  afterRollback(): void
   record(entry: HistoryEntry): void
   /** The highest serial that a history line was given. */
   lastSerial(): number
@@ -40,13 +42,33 @@ const INSERT_HISTORY = 'INSERT INTO history (serial, message_id, recipient, at, 
 const LAST_SERIAL =
   "SELECT max(coalesce((SELECT max(serial) FROM history), 0), coalesce((SELECT value FROM settings WHERE name = 'history_serial'), 0)) AS serial"
 const INSERT_FINISHED = 'INSERT OR IGNORE INTO finished (class, at, message_id) VALUES (?, ?, ?)'
-const ANY_OPEN = `SELECT EXISTS (SELECT 1 FROM recipients WHERE message_id = ? AND state <= ${LAST_OPEN_STATE}) AS open`
+const COUNT_OPEN = `SELECT count(*) AS open FROM recipients WHERE message_id = ? AND state <= ${LAST_OPEN_STATE}`
 const ANY_CAPTURED = 'SELECT EXISTS (SELECT 1 FROM recipients WHERE message_id = ? AND captured = 1) AS captured'
+
+/** Messages whose open recipients are remembered, so that a list of 10,000 is not counted 10,000 times. */
+const COUNTED_MAX = 1_000
+
+function prepareCountDown(db: Database): { endOne(messageId: number): number; forget(): void } {
+  const countOpen = db.prepare(COUNT_OPEN)
+  const left = new Map<number, number>()
+  return {
+    /** The recipient is already ended in the table; answers how many are still open. */
+    endOne(messageId) {
+      const known = left.get(messageId)
+      const open = known === undefined ? (countOpen.get(messageId)?.open as number) : known - 1
+      if (open === 0) left.delete(messageId)
+      else if (known !== undefined || left.size < COUNTED_MAX) left.set(messageId, open)
+      else left.clear()
+      return open
+    },
+    forget: () => left.clear(),
+  }
+}
 
 export function createContext(db: Database): WriterContext {
   const insertHistory = db.prepare(INSERT_HISTORY)
   const insertFinished = db.prepare(INSERT_FINISHED)
-  const anyOpen = db.prepare(ANY_OPEN)
+  const countDown = prepareCountDown(db)
   const anyCaptured = db.prepare(ANY_CAPTURED)
   let serial = Number(db.prepare(LAST_SERIAL).get()?.serial ?? 0)
   return {
@@ -58,8 +80,9 @@ export function createContext(db: Database): WriterContext {
       insertHistory.run(serial, messageId, recipient, at, kind, detail)
     },
     lastSerial: () => serial,
+    afterRollback: countDown.forget,
     finish({ messageId, total, at, captured }) {
-      if (total > 1 && anyOpen.get(messageId)?.open === 1) return
+      if (total > 1 && countDown.endOne(messageId) > 0) return
       const kept = captured || (total > 1 && anyCaptured.get(messageId)?.captured === 1)
       insertFinished.run(kept ? 1 : 0, at, messageId)
     },

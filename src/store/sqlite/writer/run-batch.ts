@@ -74,6 +74,7 @@ export function createBatchRunner(parts: BatchParts): BatchRunner {
           return answer(request, carried, lookAtLog(request.octets))
         } catch (error) {
           transaction.rollback()
+          context.afterRollback()
           const kind = faultKind(error)
           if (kind === null && !attempt.apart) attempt = { ...attempt, apart: true }
           else if (kind === 'full' && !attempt.refuseGrowth) attempt = { ...attempt, refuseGrowth: true }
@@ -85,11 +86,14 @@ export function createBatchRunner(parts: BatchParts): BatchRunner {
   }
 }
 
-function runApart(
-  step: { readonly index: number; readonly op: ValueReader; readonly runner: OpRunner },
-  { db, afterCommit }: WriterContext,
-  faults: OpFault[],
-): unknown {
+interface Step {
+  readonly index: number
+  readonly op: ValueReader
+  readonly runner: OpRunner
+}
+
+function runApart(step: Step, context: WriterContext, faults: OpFault[]): unknown {
+  const { db, afterCommit } = context
   const effects = afterCommit.length
   db.exec('SAVEPOINT op')
   try {
@@ -100,6 +104,7 @@ function runApart(
     if (faultKind(error) !== null) throw error
     db.exec('ROLLBACK TO op')
     db.exec('RELEASE op')
+    context.afterRollback()
     afterCommit.length = effects
     faults.push({ index: step.index, kind: 'own', text: textOf(error) })
     return null
