@@ -122,3 +122,23 @@ export function makePlan(
   }
   return plan
 }
+
+export const ENVELOPE = 'MAIL FROM:<u@y>\r\nRCPT TO:<v@z>\r\nDATA\r\n'
+export const OK_ENVELOPE = '250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n354 Go\r\n'
+
+/** One transaction up to 354. */
+export function inContent(session: ClientSession, plan: TestPlan = makePlan()): TestPlan {
+  session.engine.submit(plan)
+  if (session.capabilities?.pipelining === true) session.hear(OK_ENVELOPE)
+  else for (const reply of ['250 Ok', '250 Ok', '354 Go']) session.hear(`${reply}\r\n`)
+  if (plan.sendContent !== 1) throw new Error('the engine did not ask for content')
+  session.take()
+  return plan
+}
+
+/** Writes content and the final dot; answers what left. */
+export function sendContent(session: ClientSession, text = 'Subject: x\r\n\r\nbody\r\n'): string {
+  session.engine.writeContent(Buffer.from(text))
+  session.engine.endContent()
+  return session.take()
+}

@@ -39,6 +39,8 @@ export interface ServerSessionOptions {
 
 export interface ServerSession {
   readonly engine: ServerEngine
+  /** May be changed while the session runs. */
+  readonly limits: { -readonly [Name in keyof ServerLimits]: ServerLimits[Name] }
   /** Everything written so far, and forgets it. */
   take(): string
   /** Feeds text (octets as Latin-1) and takes the answer. */
@@ -113,6 +115,7 @@ export function openServerSession(options: ServerSessionOptions = {}): ServerSes
   }
   return {
     engine,
+    limits,
     take,
     say(text) {
       engine.receive(Buffer.from(text, 'latin1'))
@@ -138,6 +141,21 @@ export function openServerSession(options: ServerSessionOptions = {}): ServerSes
 
 function isYes(decision: Exclude<Decision, 'later'>): boolean {
   return decision === 'accept' || decision.code < 300
+}
+
+/** EHLO was said. */
+export function greeted(options: ServerSessionOptions = {}): ServerSession {
+  const session = openServerSession(options)
+  session.say('EHLO client.test\r\n')
+  return session
+}
+
+/** Up to 354, one command at a time. */
+export function inContent(options: ServerSessionOptions = {}): ServerSession {
+  const session = greeted(options)
+  for (const line of ['MAIL FROM:<u@y>', 'RCPT TO:<v@z>', 'DATA']) session.say(`${line}\r\n`)
+  if (session.engine.state !== 'content') throw new Error(`the session is in state ${session.engine.state}`)
+  return session
 }
 
 /** `250 2.1.0` of each line, for comparing without texts. */
