@@ -3,12 +3,12 @@
  *
  * Tolerant reading of hostile text: what cannot be understood is the default of its field.
  */
-import type { Encoding } from './mime-walk.ts'
-
 /** Octets as characters 0 to 255, so that nothing is lost. */
 export function asLatin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
+
+export type Encoding = '7bit' | '8bit' | 'quoted-printable' | 'base64'
 
 const BOUNDARY_CHARACTERS_MAX = 200
 

@@ -5,9 +5,8 @@
  * `message/rfc822`. Memory is one line and one header section, whatever the message holds; what is
  * beyond the limits is said to be fixed, never guessed at.
  */
-import { asLatin1, HeaderFields } from './mime-fields.ts'
+import { asLatin1, type Encoding, HeaderFields } from './mime-fields.ts'
 
-export type Encoding = '7bit' | '8bit' | 'quoted-printable' | 'base64'
 export interface EntityFacts {
   readonly kind: 'leaf' | 'multipart' | 'message'
   readonly isText: boolean

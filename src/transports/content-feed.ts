@@ -10,9 +10,13 @@ import type { ClientEngine, Transaction } from '../smtp/client-engine.ts'
 import type { Ride } from './ride.ts'
 import type { SessionOutput } from './session-output.ts'
 
+/** A ride on a session. */
 export interface Carried {
   readonly ride: Ride
   readonly transaction: Transaction
+  readonly startedMs: number
+  /** It was handed in behind another one. */
+  readonly chained: boolean
 }
 
 /** `failed` is called with the store's error; the caller ends the session. */

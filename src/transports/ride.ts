@@ -12,7 +12,7 @@ import type { AttemptPhase, AttemptReport, HopVerdict, RecipientOutcome, RemoteM
 import type { SmtpReply } from '../core/reply.ts'
 import type { StoredContent } from '../ports/body-store.ts'
 import type { DeliveryBatch } from '../ports/transport.ts'
-import type { EightBitState, Fit } from './peer-fit.ts'
+import type { EightBitState, Fit, FitQuestion } from './peer-fit.ts'
 import type { HostTarget } from './relay-target.ts'
 import type { TransactionFacts } from './transaction-outcome.ts'
 
@@ -90,6 +90,12 @@ export class Ride {
     const target = this.hosts[this.hostAt]
     if (target === undefined) throw new Error('a ride beyond its last host')
     return target
+  }
+
+  /** What a peer has to be asked about it; `verified`: inside TLS whose certificate was checked. */
+  question(verified: boolean): FitQuestion {
+    const { recipients, sizeOctets, eightBit, headerIsAscii } = this
+    return { envelope: this.batch.message.envelope, recipients, sizeOctets, eightBit, headerIsAscii, verified }
   }
 
   /** Prefix and stored content. */

@@ -44,6 +44,16 @@ export class SessionOutput {
     if (this.#depth === 0 && this.#octets > 0) this.#flush()
   }
 
+  /** What is said inside leaves together. */
+  turn(act: () => void): void {
+    this.enter()
+    try {
+      act()
+    } finally {
+      this.leave()
+    }
+  }
+
   /** Calls back once the peer has taken what was written, or the session has ended; at once if there is nothing to wait for. */
   whenWritable(resume: () => void): void {
     if (this.#congested) this.#waiting = resume

@@ -9,6 +9,7 @@ import { classifyFault, hopVerdict } from '../core/classify.ts'
 import type { CancelTimer } from '../core/clock.ts'
 import type { Ride, RideEnd, SetupFailure } from './ride.ts'
 import { chooseSession } from './session-choice.ts'
+import { candidates, type Lane, matches, smoothed } from './session-lane.ts'
 import { type OpenerParts, SessionOpener } from './session-opener.ts'
 import type { SessionOwner, SmtpSession } from './smtp-session.ts'
 import { worseOf } from './transaction-outcome.ts'
@@ -19,19 +20,7 @@ const TICK_MS = 500
 const OPEN_PAUSE_MS = 10_000
 /** How long the place of a session that ended in order stays taken. */
 const REST_MS = 5
-/** Weight of the newest figure in the smoothed service time. */
-const SMOOTHING = 0.1
 
-interface Lane {
-  readonly key: string
-  readonly sessions: SmtpSession[]
-  /** Set-ups under way; each holds a place. */
-  opening: number
-  readonly waiting: Ride[]
-  sessionsMax: number
-  openPausedUntilMs: number
-  serviceMs: number | null
-}
 export type RideEnded = (ride: Ride, end: RideEnd) => void
 
 export class SessionPool {
@@ -127,9 +116,8 @@ export class SessionPool {
     onRideEnd: (session, ride, facts) => {
       const lane = this.#laneOf(ride)
       if (facts.transaction.end === 'completed') {
-        // Behind another one the time counts from that one's end: transferMs would count the wait twice.
-        const ms = facts.chained ? facts.transferMs / 2 : facts.transferMs
-        lane.serviceMs = lane.serviceMs === null ? ms : lane.serviceMs + SMOOTHING * (ms - lane.serviceMs)
+        // Behind another one its time covers that one's, too.
+        lane.serviceMs = smoothed(lane.serviceMs, facts.chained ? facts.transferMs / 2 : facts.transferMs)
       }
       if (session.hasRoom) this.#feed(lane, session)
       this.#end(ride, { kind: 'asked', facts })
@@ -287,22 +275,4 @@ export class SessionPool {
   #finishClosing(): void {
     if (this.#closing !== null && this.#isEmpty()) this.#closing()
   }
-}
-
-function matches(session: SmtpSession, ride: Ride): boolean {
-  return session.target.key === ride.target.key && !(ride.avoid.length > 0 && ride.avoid.includes(session.place))
-}
-
-/** The oldest idle session comes first, so that those too many get old and end. */
-function candidates(lane: Lane, ride: Ride): { readonly idle: SmtpSession | null; readonly behind: SmtpSession | null; readonly feeders: number } {
-  let behind: SmtpSession | null = null
-  let feeders = 0
-  for (const session of lane.sessions) {
-    if (!matches(session, ride) || !session.lasts) continue
-    feeders++
-    if (!session.hasRoom) continue
-    if (session.idle) return { idle: session, behind: null, feeders }
-    behind ??= session
-  }
-  return { idle: null, behind, feeders }
 }

@@ -5,7 +5,7 @@
  * credential and no content leaves before the TLS level is satisfied. The password is asked for at
  * each login and kept nowhere.
  */
-import { type AttemptFault, classifyFault, classifyReply, type Deferral, triesNextHost } from '../core/classify.ts'
+import { type AttemptFault, classifyFault, classifyReply, triesNextHost } from '../core/classify.ts'
 import type { Clock } from '../core/clock.ts'
 import type { AttemptPhase, RemoteMta, TlsFacts } from '../core/outcome.ts'
 import type { SmtpReply } from '../core/reply.ts'
@@ -45,6 +45,7 @@ export class SessionSetup {
   readonly #address: NetworkAddress
   readonly #remote: RemoteMta
   readonly #startedMs: number
+  readonly #dialing = new AbortController()
   #connection: Connection | null = null
   #serial = 0
   /** What the present deadline is for. */
@@ -60,8 +61,9 @@ export class SessionSetup {
     this.#startedMs = parts.clock.monotonicMs()
   }
 
-  dial(events: ConnectionEvents, signal: AbortSignal, steps: SetupSteps): void {
+  dial(events: ConnectionEvents, steps: SetupSteps): void {
     const { relay, host } = this.#target
+    const { signal } = this.#dialing
     // Plain even for implicit TLS: so the handshake has a deadline and a phase of its own.
     this.#parts.dialer.dial({ address: this.#address, port: host.port, sourceAddress: relay.sourceAddress, tls: null }, events, signal).then(
       ({ connection }) => {
@@ -99,7 +101,7 @@ export class SessionSetup {
   refused(phase: 'greeting' | 'ehlo' | 'starttls' | 'auth', reply: SmtpReply, steps: SetupSteps): void {
     const judgement = classifyReply(phase, reply)
     if (judgement.kind !== 'deferred') throw new Error(`a refusal that refuses nothing: ${judgement.kind}`)
-    this.#end(judgement, phase, reply, steps)
+    this.#end({ deferral: judgement, phase, reply }, steps)
   }
 
   /** The engine gave up before the session was ready. */
@@ -113,8 +115,10 @@ export class SessionSetup {
     } else this.fail(phase, fault.kind === 'lost' ? { kind: 'closed' } : { kind: 'protocol', detail: fault.reason }, steps)
   }
 
+  /** Ends a dial under way, too. */
   fail(phase: AttemptPhase, fault: AttemptFault, steps: SetupSteps): void {
-    this.#end(classifyFault(phase, fault), phase, null, steps, fault.kind)
+    if (this.step === 'dial') this.#dialing.abort()
+    this.#end({ deferral: classifyFault(phase, fault), phase, reply: null }, steps, fault.kind)
   }
 
   /** Set-up is over: how long it took. */
@@ -170,13 +174,13 @@ export class SessionSetup {
     engine.authenticate(exchange)
   }
 
-  #end(deferral: Deferral, phase: AttemptPhase, reply: SmtpReply | null, steps: SetupSteps, fault?: AttemptFault['kind']): void {
+  #end(failed: Pick<SetupFailure, 'deferral' | 'phase' | 'reply'>, steps: SetupSteps, fault?: AttemptFault['kind']): void {
     const { host, relay } = this.#target
-    const goPlain = phase === 'starttls' && fault !== 'tls-injection' && fault !== 'tls-missing' && mayGoPlain(relay.tls.level, host)
+    const hopeless = fault === 'tls-injection' || fault === 'tls-missing'
+    const goPlain = failed.phase === 'starttls' && !hopeless && mayGoPlain(relay.tls.level, host) && triesNextHost(failed.deferral)
     if (goPlain)
-      this.#parts.journal.note('transport', 'info', 'TLS failed, going on without it as the policy allows', { ...this.#remote, reason: deferral.reason })
-    // The engine sees no more of this session, so an unanswered login is not answered by chance.
-    steps.failed({ deferral, phase, reply, remote: this.#remote, goPlain: goPlain && triesNextHost(deferral) })
+      this.#parts.journal.note('transport', 'info', 'TLS failed, going on without it as the policy allows', { ...this.#remote, reason: failed.deferral.reason })
+    steps.failed({ ...failed, remote: this.#remote, goPlain })
   }
 }
 

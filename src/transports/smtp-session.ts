@@ -8,16 +8,16 @@
 import type { AttemptFault } from '../core/classify.ts'
 import type { RemoteMta, TlsFacts } from '../core/outcome.ts'
 import type { Connection, ConnectionEvents, NetworkAddress } from '../ports/network.ts'
-import { ClientEngine, type ClientFault, type Transaction } from '../smtp/client-engine.ts'
-import { PHASES } from '../smtp/client-machine.ts'
+import { ClientEngine, type ClientEvents, type ClientFault, type Transaction } from '../smtp/client-engine.ts'
 import { CommandFault } from '../smtp/command-format.ts'
-import { sendContent } from './content-feed.ts'
+import { type Carried, sendContent } from './content-feed.ts'
 import { createLineWriter } from './dialogue.ts'
 import { decideFit, type Fit, unsayable } from './peer-fit.ts'
 import { type HostTarget, placeKey } from './relay-target.ts'
 import type { Ride, SetupFailure } from './ride.ts'
 import { SessionOutput } from './session-output.ts'
 import { type SessionParts, SessionSetup } from './session-setup.ts'
+import { StepWatch, stepLimitMs } from './step-watch.ts'
 import type { TransactionFacts } from './transaction-outcome.ts'
 
 /** Calls may come from inside `carry`. */
@@ -32,37 +32,26 @@ export interface SessionOwner {
   onClosed(session: SmtpSession): void
 }
 
-/** RFC 5321 §4.1.1.10 wants QUIT answered; nobody is waited for longer than that (O20). */
-const QUIT_MS_MAX = 2_000
-
-interface CarriedRide {
-  readonly ride: Ride
-  readonly transaction: Transaction
-  readonly startedMs: number
-  readonly chained: boolean
-}
-
 export class SmtpSession {
   readonly target: HostTarget
   readonly remote: RemoteMta
   /** Address and port. */
   readonly place: string
   readonly openedMs: number
+  /** It ended with QUIT. */
+  quitDone = false
   readonly #parts: SessionParts
   readonly #owner: SessionOwner
   readonly #engine: ClientEngine
   readonly #output: SessionOutput
   readonly #setup: SessionSetup
-  readonly #dialing = new AbortController()
   #state: 'opening' | 'ready' | 'quitting' | 'closed' = 'opening'
-  #carried: CarriedRide[] = []
+  #carried: Carried[] = []
   /** Its envelope is being handed to the engine. */
   #submitting: Ride | null = null
   #used = 0
   #fault: AttemptFault | null = null
-  #quitDone = false
-  /** Since when the present step has been under way; found out by `check`, so that a step costs nothing. */
-  #step = { serial: -1, sinceMs: 0 }
+  readonly #watch = new StepWatch()
   #idleSinceMs: number
 
   constructor(parts: SessionParts, target: HostTarget, address: NetworkAddress, owner: SessionOwner) {
@@ -77,31 +66,13 @@ export class SmtpSession {
     this.#setup = new SessionSetup(parts, target, address)
     this.#engine = new ClientEngine({
       heloName: target.relay.heloName,
-      events: {
-        write: (bytes) => this.#output.add(bytes),
-        onReady: (capabilities) => this.#setup.afterEhlo(this.#engine, capabilities, this.#setupSteps),
-        onTlsGo: () => this.#setup.upgrade(this.#engine, this.#setupSteps),
-        onAuthenticated: () => this.#ready(),
-        onRefused: (phase, reply) => this.#setup.refused(phase, reply, this.#setupSteps),
-        onFault: (fault) => this.#onFault(fault),
-        // The peer closes now (RFC 5321 §4.1.1.10): only then its place is free, so that it never sees one session too many.
-        onQuit: () => {
-          this.#quitDone = true
-          this.#output.end()
-        },
-        tap: createLineWriter(parts.tap, {
-          session: parts.name,
-          peer: target.relay.name,
-          oldest: () => this.#carried[0]?.ride ?? this.#submitting,
-          newest: () => this.#submitting ?? this.#carried.at(-1)?.ride ?? null,
-        }),
-      },
+      events: this.#engineEvents(),
     })
   }
 
   /** Dials; `onReady` or `onSetupFailed` follows. */
   open(): void {
-    this.#setup.dial(this.#connectionEvents, this.#dialing.signal, this.#setupSteps)
+    this.#setup.dial(this.#connectionEvents, this.#setupSteps)
   }
 
   get tls(): TlsFacts | null {
@@ -132,18 +103,7 @@ export class SmtpSession {
   carry(ride: Ride): Exclude<Fit, { readonly kind: 'fits' }> | null {
     const capabilities = this.#engine.capabilities
     if (capabilities === null) throw new Error('a ride on a session that is not ready')
-    const { envelope } = ride.batch.message
-    const fit = decideFit(
-      {
-        envelope,
-        recipients: ride.recipients,
-        sizeOctets: ride.sizeOctets,
-        eightBit: ride.eightBit,
-        headerIsAscii: ride.headerIsAscii,
-        verified: this.tls?.trust === 'verified',
-      },
-      capabilities,
-    )
+    const fit = decideFit(ride.question(this.tls?.trust === 'verified'), capabilities)
     if (fit.kind !== 'fits') return fit
     const [first, ...rest] = fit.rcpts
     if (first === undefined) throw new Error('a ride without recipients')
@@ -180,26 +140,17 @@ export class SmtpSession {
   /** Ends politely; only when idle. */
   retire(): void {
     if (!this.idle) return
-    if (!this.#engine.usable) {
-      this.fail({ kind: 'closed' })
-      return
-    }
-    // A RSET may be on its way: QUIT goes out when it is answered.
-    this.#state = 'quitting'
-    this.#quitIfFree()
+    if (this.#engine.usable) {
+      // A RSET may be on its way: QUIT goes out when it is answered.
+      this.#state = 'quitting'
+      this.#quitIfFree()
+    } else this.fail({ kind: 'closed' })
   }
 
   #quitIfFree(): void {
-    if (this.#state !== 'quitting' || !this.#engine.idle) return
-    this.#output.enter()
-    this.#engine.quit()
-    this.#output.leave()
+    if (this.#state === 'quitting' && this.#engine.idle) this.#engine.quit()
   }
 
-  /** It ended with QUIT. */
-  get quitDone(): boolean {
-    return this.#quitDone
-  }
   /** Why it ended, where it ended without QUIT. */
   get endedBy(): AttemptFault {
     return this.#fault ?? { kind: 'closed' }
@@ -209,7 +160,6 @@ export class SmtpSession {
   fail(fault: AttemptFault): void {
     if (this.#state === 'closed') return
     if (this.#state === 'opening') {
-      this.#dialing.abort()
       this.#setup.fail(this.#setup.phaseOf(this.#engine), fault, this.#setupSteps)
       return
     }
@@ -220,23 +170,37 @@ export class SmtpSession {
 
   /** Keeps time; to be called every second or so. Times out what takes too long, ends what idles too long. */
   check(nowMs: number): void {
-    const serial = this.#state === 'opening' ? this.#setup.serialOf(this.#engine) : this.#engine.phaseSerial + this.#output.drains
-    if (serial !== this.#step.serial) this.#step = { serial, sinceMs: nowMs }
-    const { limits } = this.target.relay
+    const opening = this.#state === 'opening'
+    this.#watch.see(opening ? this.#setup.serialOf(this.#engine) : this.#engine.phaseSerial + this.#output.drains, nowMs)
+    const { limits, timeouts } = this.target.relay
     if (this.idle && this.#engine.phase === null) {
       if (nowMs - this.#idleSinceMs >= limits.sessionIdleMs || nowMs - this.openedMs >= limits.sessionAgeMs) this.retire()
       return
     }
-    const limitMs = this.#limitMs()
-    if (nowMs - this.#step.sinceMs >= limitMs) this.fail({ kind: 'timeout', afterMs: limitMs })
+    const limitMs = stepLimitMs(timeouts, { setup: opening ? this.#setup.step : null, quitting: this.#state === 'quitting', phase: this.#engine.phase })
+    if (this.#watch.elapsedMs(nowMs) >= limitMs) this.fail({ kind: 'timeout', afterMs: limitMs })
   }
 
-  #limitMs(): number {
-    const { timeouts } = this.target.relay
-    if (this.#state === 'quitting') return Math.min(timeouts.quitMs, QUIT_MS_MAX)
-    if (this.#state === 'opening' && this.#setup.step !== 'dialogue') return this.#setup.step === 'dial' ? timeouts.connectMs : timeouts.starttlsMs
-    const { phase } = this.#engine
-    return phase === null ? timeouts.mailMs : timeouts[PHASES[phase].timeout]
+  #engineEvents(): ClientEvents {
+    return {
+      write: (bytes) => this.#output.add(bytes),
+      onReady: (capabilities) => this.#setup.afterEhlo(this.#engine, capabilities, this.#setupSteps),
+      onTlsGo: () => this.#setup.upgrade(this.#engine, this.#setupSteps),
+      onAuthenticated: () => this.#ready(),
+      onRefused: (phase, reply) => this.#setup.refused(phase, reply, this.#setupSteps),
+      onFault: (fault) => this.#onFault(fault),
+      // The peer closes now (RFC 5321 §4.1.1.10): only then its place is free, so that it never sees one session too many.
+      onQuit: () => {
+        this.quitDone = true
+        this.#output.end()
+      },
+      tap: createLineWriter(this.#parts.tap, {
+        session: this.#parts.name,
+        peer: this.target.relay.name,
+        oldest: () => this.#carried[0]?.ride ?? this.#submitting,
+        newest: () => this.#submitting ?? this.#carried.at(-1)?.ride ?? null,
+      }),
+    }
   }
 
   readonly #connectionEvents: ConnectionEvents = {
@@ -264,21 +228,12 @@ export class SmtpSession {
     failed: (failure: SetupFailure): void => {
       if (this.#state !== 'opening') return
       this.#state = 'closed'
-      this.#output.enter()
       if (this.#engine.usable && this.#engine.idle) this.#engine.quit()
       else this.#engine.lost(failure.phase)
-      this.#output.leave()
       this.#output.close()
       this.#owner.onSetupFailed(this, failure)
     },
-    turn: (act: () => void): void => {
-      this.#output.enter()
-      try {
-        act()
-      } finally {
-        this.#output.leave()
-      }
-    },
+    turn: (act: () => void): void => this.#output.turn(act),
   }
 
   #ready(): void {
