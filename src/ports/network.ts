@@ -4,8 +4,9 @@
  * Connections call back instead of streaming, because a session writes one segment per reply and
  * must see every byte that came before it writes.
  */
-import type { TlsFacts } from '../core/outcome.ts'
+
 import type { CancelTimer } from '../core/clock.ts'
+import type { TlsFacts } from '../core/outcome.ts'
 
 export interface NetworkAddress {
   /** IPv4 or IPv6, never a name. */
@@ -18,6 +19,7 @@ export interface NetworkFault {
   readonly message: string
 }
 export interface ConnectionEvents {
+  /** The bytes are valid only during the call: copy what is kept. */
   onData(chunk: Uint8Array): void
   /** The write buffer has drained after `write` answered false. */
   onDrain(): void

@@ -60,6 +60,8 @@ export class Ride {
   /** Settled so far. */
   readonly outcomes = new Map<RecipientId, RecipientOutcome>()
   hop: HopVerdict | null = null
+  /** The host refused a further session on its behalf; others carried it. The lane is to hear of it all the same. */
+  crowded: HopVerdict | null = null
   last: LastSession | null = null
   /** Addresses that failed in this attempt. */
   avoid: readonly string[] = []

@@ -12,12 +12,12 @@ import { chooseSession } from './session-choice.ts'
 import { candidates, type Lane, matches, smoothed } from './session-lane.ts'
 import { type OpenerParts, SessionOpener } from './session-opener.ts'
 import type { SessionOwner, SmtpSession } from './smtp-session.ts'
-import { worseOf } from './transaction-outcome.ts'
 
 /** How late a deadline may be noticed. */
 const TICK_MS = 500
 /** A host that let some sessions in and refused another one is not asked for more for that long. */
 const OPEN_PAUSE_MS = 10_000
+const STOPPING = 'the server is stopping'
 /** How long the place of a session that ended in order stays taken. */
 const REST_MS = 5
 
@@ -43,7 +43,7 @@ export class SessionPool {
   /** Gives the ride a session now, or later. */
   place(ride: Ride): void {
     if (this.#closed || ride.signal.aborted) {
-      this.#end(ride, { kind: 'not-reached', reason: this.#closed ? 'the server is stopping' : 'given up before a session was found' })
+      this.#end(ride, { kind: 'not-reached', reason: this.#closed ? STOPPING : 'given up before a session was found' })
       return
     }
     const lane = this.#laneOf(ride)
@@ -92,9 +92,10 @@ export class SessionPool {
   async close(deadlineMs: number): Promise<void> {
     this.#closed = true
     for (const lane of this.#lanes.values()) {
-      for (const ride of lane.waiting.splice(0)) this.#end(ride, { kind: 'not-reached', reason: 'the server is stopping' })
+      for (const ride of lane.waiting.splice(0)) this.#end(ride, { kind: 'not-reached', reason: STOPPING })
       for (const session of [...lane.sessions]) session.retire()
     }
+    for (const session of [...this.#settingUp]) session.fail({ kind: 'closed' })
     if (!this.#isEmpty()) {
       await new Promise<void>((resolve) => {
         const cancel = this.#parts.clock.after(deadlineMs, resolve)
@@ -105,7 +106,6 @@ export class SessionPool {
       })
     }
     for (const lane of this.#lanes.values()) for (const session of [...lane.sessions]) session.fail({ kind: 'closed' })
-    for (const session of [...this.#settingUp]) session.fail({ kind: 'closed' })
     this.#cancelTick?.()
     this.#cancelTick = null
   }
@@ -211,6 +211,14 @@ export class SessionPool {
       return
     }
     lane.sessions.push(session)
+    const { remote, tls, setupMs } = session
+    this.#parts.journal.note('transport', 'debug', 'session opened', {
+      lane: lane.key,
+      ...remote,
+      tls: tls?.protocol ?? null,
+      trust: tls?.trust ?? null,
+      setupMs,
+    })
     if (ride.state === 'opening') {
       ride.setupMs = session.setupMs
       this.#carry(session, ride)
@@ -224,12 +232,13 @@ export class SessionPool {
     if (ride.state === 'opening' && others && failure.deferral.scope !== 'credential') {
       // The host serves us, only not in that many sessions: the ride waits for one of them, the lane hears of it.
       lane.openPausedUntilMs = this.#parts.clock.monotonicMs() + OPEN_PAUSE_MS
-      ride.hop = worseOf(ride.hop ?? { kind: 'not-reached' }, hopVerdict(failure.deferral))
+      ride.crowded = hopVerdict(failure.deferral)
+      this.#parts.journal.note('transport', 'info', 'the host takes no further session for now', { lane: lane.key, reason: failure.deferral.reason })
       this.place(ride)
       return
     }
     const { key } = ride.target
-    this.#end(ride, { kind: 'no-session', failure })
+    this.#end(ride, this.#closed ? { kind: 'not-reached', reason: STOPPING } : { kind: 'no-session', failure })
     if (lane.opening === 0) {
       for (const other of lane.waiting.filter((one) => one.target.key === key)) {
         lane.waiting.splice(lane.waiting.indexOf(other), 1)

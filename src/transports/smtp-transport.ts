@@ -141,7 +141,8 @@ class SmtpTransport implements Transport {
     }
     const judged = judgeTransaction(facts)
     ride.last = { remote: facts.remote, tls: facts.tls, setupMs: facts.setupMs, transferMs: facts.transferMs, use: facts.use }
-    ride.hop = ride.hop === null ? judged.hop : worseOf(judged.hop, ride.hop)
+    // The verdict is the last host's: one that was down does not matter where the next one serves.
+    ride.hop = worseOf(judged.hop, ride.crowded)
     const again: EnvelopeRecipient[] = []
     for (const [index, recipient] of facts.recipients.entries()) {
       const outcome = judged.outcomes[index]
@@ -170,7 +171,7 @@ class SmtpTransport implements Transport {
   #noSession(ride: Ride, failure: SetupFailure): void {
     const { deferral } = failure
     const nowMs = this.#parts.clock.monotonicMs()
-    ride.hop = worseOf(ride.hop ?? NOT_REACHED, hopVerdict(deferral))
+    ride.hop = hopVerdict(deferral) ?? NOT_REACHED
     ride.last = { remote: failure.remote, tls: null, setupMs: 0, transferMs: 0, use: 0 }
     this.#settleRest(ride, refusedOutcome(deferral, failure))
     if (deferral.scope === 'credential') {

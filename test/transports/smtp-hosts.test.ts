@@ -27,17 +27,26 @@ describe('hosts and addresses', () => {
   const names = { 'relay.test': ['127.0.0.1'], 'spare.test': ['127.0.0.1'], 'many.test': ['127.0.0.3', '127.0.0.2', '127.0.0.1'] }
   it('are tried in order, and what failed is tried last for minutes', async () => {
     const spare = await serving()
-    const dead = await startPeer([[]])
-    await dead.close()
+    const down = await peerOf([send('421 4.3.2 down'), close])
     const { deliver, clock } = createBench({ names })
-    const relay = makeRelay(spare, { hosts: [{ host: 'relay.test', port: dead.port }, { host: 'spare.test' }], limits: { messagesPerSession: 1 } })
+    const relay = makeRelay(spare, { hosts: [{ host: 'relay.test', port: down.port }, { host: 'spare.test' }], limits: { messagesPerSession: 1 } })
     const first = await deliver(makeBatch(relay))
     expect(outcomesOf(first)).toEqual(['delivered 2.0.0'])
     expect(first.remoteMta?.host).toBe('spare.test')
-    expect(first.hop.kind).toBe('unwell')
-    expect((await deliver(makeBatch(relay))).hop.kind).toBe('healthy')
+    // The lane is well: somebody serves it.
+    expect(first.hop.kind).toBe('healthy')
+    await deliver(makeBatch(relay))
+    expect(down.connections).toHaveLength(1)
     await clock.advance(121_000)
-    expect((await deliver(makeBatch(relay))).hop.kind).toBe('unwell')
+    await deliver(makeBatch(relay))
+    expect(down.connections).toHaveLength(2)
+  })
+  it('that all fail leave the verdict of the last one', async () => {
+    const down = await peerOf([send('421 4.3.2 down'), close])
+    const { deliver } = createBench({ names })
+    const report = await deliver(makeBatch(makeRelay(down, { hosts: [{ host: 'relay.test' }, { host: 'gone.test' }] })))
+    expect(outcomesOf(report)).toEqual(['deferred 4.4.4 hop at mx-lookup'])
+    expect(report.hop.kind).toBe('unwell')
   })
   it('of one name are tried in turn', async () => {
     const peer = await serving()
