@@ -83,8 +83,19 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     reservePath: paths.reserve,
     faults: options.faults ?? { crashAt: options.crashAt ?? null, cells: null },
     journal,
-    onChange: (change) => recovery.onChange(change),
-    onLogSize: createCheckpoints({ beside: () => contents.ask({ call: 'checkpoint' }), finish: () => writer.checkpoint(), journal }),
+    onChange(change) {
+      recovery.onChange(change)
+      // While there is room for it: the log's own space is then free for settlements.
+      if (change.condition === 'full') checkpoints.start()
+    },
+    onLogSize: (size) => checkpoints.onLogSize(size),
+  })
+  const checkpoints = createCheckpoints({
+    beside: () => contents.ask({ call: 'checkpoint' }),
+    finish: () => writer.checkpoint(),
+    journal,
+    freeOctets: () => freeOctets(folder),
+    onLittleSpace: (reason) => writer.refuseGrowth(reason),
   })
   const closeAll = async (): Promise<void> => {
     recovery.stop()

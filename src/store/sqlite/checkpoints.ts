@@ -5,6 +5,8 @@
  * meanwhile, which lets the log begin again at its start.
  */
 import type { Journal } from '../../ports/journal.ts'
+import { StoreFault } from '../../ports/store-fault.ts'
+import type { LogSize } from './wire.ts'
 
 export interface CheckpointParts {
   /** Moves what it can; the writer goes on meanwhile. */
@@ -12,6 +14,16 @@ export interface CheckpointParts {
   /** Moves the rest, between two batches; answers the pages that are left. */
   readonly finish: () => Promise<number>
   readonly journal: Journal
+  /** Octets that can still be written to the disk. */
+  readonly freeOctets: () => number
+  /** No new mail may come in: what is in the log might no longer fit into the database. */
+  readonly onLittleSpace: (reason: string) => void
+}
+export interface Checkpoints {
+  /** To be told the size of the log now and then. */
+  onLogSize(size: LogSize): void
+  /** Moves the log now, if it is not being moved already. */
+  start(): void
 }
 
 /** 16 MiB. */
@@ -21,14 +33,18 @@ const PAGES_URGENT = 16_000
 /** Somebody reads a snapshot for long and the log cannot begin again: 1 GiB. */
 const PAGES_ALARM = 262_144
 
-/** Returns what is to be told the size of the log now and then. */
-export function createCheckpoints({ beside, finish, journal }: CheckpointParts): (pages: number) => void {
+/** Beside the whole log there has to be room for this much: it is what settlements live on when the disk is full. */
+const SPARE_OCTETS = 8 * 1024 * 1024
+const PAGE_OCTETS = 4_096
+
+export function createCheckpoints({ beside, finish, journal, freeOctets, onLittleSpace }: CheckpointParts): Checkpoints {
   let running = false
   let alarmed = false
   let urgent = false
   const complain = (error: Error): void => {
     // The log keeps everything that was committed: the next turn tries again, faults of the disk show at the next commit.
     journal.note('store', 'warn', 'the log could not be moved into the database', { reason: error.message })
+    if (error instanceof StoreFault && error.kind === 'full') onLittleSpace(error.message)
   }
   const runUrgent = async (): Promise<void> => {
     urgent = true
@@ -46,13 +62,19 @@ export function createCheckpoints({ beside, finish, journal }: CheckpointParts):
       running = false
     }
   }
-  return (pages) => {
-    if (pages < PAGES_MAX) alarmed = false
-    if (pages >= PAGES_ALARM && !alarmed) {
-      alarmed = true
-      journal.note('store', 'warn', 'the write-ahead log is overgrown: another program reads the queue for long', { pages })
-    }
-    if (pages >= PAGES_MAX && !running) void run()
-    else if (pages >= PAGES_URGENT && !urgent) void runUrgent()
+  return {
+    onLogSize({ pages, freePages }) {
+      if (pages < PAGES_MAX) alarmed = false
+      if (pages >= PAGES_ALARM && !alarmed) {
+        alarmed = true
+        journal.note('store', 'warn', 'the write-ahead log is overgrown: another program reads the queue for long', { pages })
+      }
+      if (freeOctets() + freePages * PAGE_OCTETS < pages * PAGE_OCTETS + SPARE_OCTETS) onLittleSpace('the disk is nearly full')
+      if (pages >= PAGES_MAX && !running) void run()
+      else if (pages >= PAGES_URGENT && !urgent) void runUrgent()
+    },
+    start() {
+      if (!running) void run()
+    },
   }
 }

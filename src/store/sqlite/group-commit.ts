@@ -9,7 +9,7 @@ import type { Journal } from '../../ports/journal.ts'
 import { StoreFault } from '../../ports/store-fault.ts'
 import type { FaultPlan } from './faults.ts'
 import { startThread, type Thread } from './thread.ts'
-import { type BatchAnswer, BatchWriter, type OpFault, type OpName, type WriterAnswer, type WriterRequest } from './wire.ts'
+import { type BatchAnswer, BatchWriter, type LogSize, type OpFault, type OpName, type WriterAnswer, type WriterRequest } from './wire.ts'
 
 export interface Op<Result> {
   readonly name: OpName
@@ -43,7 +43,7 @@ export interface GroupCommitOptions {
   readonly journal: Journal
   /** The condition changed, or the log has grown: for `recovery.ts` and `checkpoints.ts`. */
   readonly onChange: (change: { readonly condition: Condition; readonly reason: string | null }) => void
-  readonly onLogSize: (pages: number) => void
+  readonly onLogSize: (size: LogSize) => void
 }
 
 export class GroupCommit {
@@ -112,6 +112,11 @@ export class GroupCommit {
   async checkpoint(): Promise<number> {
     const answer = await this.#ask({ kind: 'checkpoint' })
     return answer.kind === 'checkpointed' ? answer.walPages : 0
+  }
+
+  /** New mail is refused until `refill` finds room. */
+  refuseGrowth(reason: string): void {
+    if (this.#condition === 'sound') this.#change('full', reason)
   }
 
   /** Tries to make room for new mail again; true: there is. */
@@ -197,7 +202,7 @@ export class GroupCommit {
     }
   }
 
-  #takeBatch({ area, results, faults, suspect, walPages }: BatchAnswer): void {
+  #takeBatch({ area, results, faults, suspect, log }: BatchAnswer): void {
     const ops = this.#inFlight.get(area) ?? []
     this.#inFlight.delete(area)
     this.#freeAreas.push(area)
@@ -211,7 +216,7 @@ export class GroupCommit {
       else op.fail(errorOf(fault))
     }
     for (const resolve of this.#afterBatch.splice(0)) resolve()
-    if (walPages !== null) this.#options.onLogSize(walPages)
+    if (log !== null) this.#options.onLogSize(log)
     if (this.#waiting.length > 0) this.#schedule()
   }
 

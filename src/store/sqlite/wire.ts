@@ -41,6 +41,12 @@ export interface OpFault {
   readonly kind: StoreFaultKind | 'own'
   readonly text: string
 }
+export interface LogSize {
+  /** Pages in the write-ahead log. */
+  readonly pages: number
+  /** Pages of the database that hold nothing: the log fits into them before the file grows. */
+  readonly freePages: number
+}
 export interface BatchAnswer {
   readonly kind: 'batch'
   readonly area: number
@@ -49,8 +55,8 @@ export interface BatchAnswer {
   readonly faults: readonly OpFault[] | null
   /** The disk failed: the database is closed, the thread of no more use. */
   readonly suspect: string | null
-  /** Pages in the write-ahead log; told now and then. */
-  readonly walPages: number | null
+  /** Told now and then. */
+  readonly log: LogSize | null
 }
 export type WriterAnswer =
   | BatchAnswer

@@ -24,7 +24,7 @@ import { prepareLastId, prepareSweep } from './writer/sweep.ts'
 interface Writer {
   batch(request: BatchRequest): BatchAnswer
   checkpoint(): number
-  readonly reserve: Reserve
+  refill(): boolean
   close(): void
 }
 
@@ -36,7 +36,7 @@ function open(request: OpenRequest): { readonly writer: Writer; readonly migrati
   const db = openWriter(request.path, faults)
   try {
     const migrations = prove(db, faults, reserve)
-    return { writer: createWriter(db, request, { faults, reserve }), migrations, room: reserve.refill() }
+    return { writer: createWriter(db, request, { faults, reserve }), migrations, room: reserve.refill(unusedOctets(db)) }
   } catch (error) {
     db.close()
     throw error
@@ -66,7 +66,7 @@ function createWriter(db: Database, request: OpenRequest, { faults, reserve }: {
   const areas = request.areas.map((area) => new Uint8Array(area))
   const checkpoint = db.prepare('PRAGMA wal_checkpoint(PASSIVE)')
   return {
-    reserve,
+    refill: () => reserve.refill(unusedOctets(db)),
     batch(batch) {
       const area = batch.oversize === null ? areas[batch.area] : new Uint8Array(batch.oversize)
       if (area === undefined) throw new RangeError(`no area ${batch.area}`)
@@ -112,6 +112,11 @@ function migrated(db: Database): MigratedDatabase {
   }
 }
 
+function unusedOctets(db: Database): number {
+  const [pages, octets] = [db.prepare('PRAGMA freelist_count').get()?.freelist_count, db.prepare('PRAGMA page_size').get()?.page_size]
+  return Number(pages ?? 0) * Number(octets ?? 0)
+}
+
 /** Moves the whole log into the database and empties it; a reader in the way only postpones that. */
 function truncate(db: Database): void {
   db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
@@ -134,7 +139,7 @@ function serve(reply: (answer: WriterAnswer) => void): (request: WriterRequest) 
       if (answer.suspect === null) return
       writer = null
     } else if (request.kind === 'checkpoint') reply({ kind: 'checkpointed', walPages: opened().checkpoint() })
-    else if (request.kind === 'refill') reply({ kind: 'refilled', room: opened().reserve.refill() })
+    else if (request.kind === 'refill') reply({ kind: 'refilled', room: opened().refill() })
     else {
       writer?.close()
       writer = null

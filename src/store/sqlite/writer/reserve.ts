@@ -3,17 +3,22 @@
  * let settlements through, and written again before new mail is taken.
  */
 import { closeSync, fsyncSync, openSync, statSync, unlinkSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { freeOctets } from '../../folder.ts'
 
 /** About a thousand settlements, log and checkpoint together. */
 const RESERVE_OCTETS = 4 * 1024 * 1024
-/** Beside the reserve there has to be room for this much before new mail is taken again. */
-const MARGIN_OCTETS = 1024 * 1024
+/** Beside the reserve there has to be room for this much, written once to be sure, before new mail is taken again. */
+const PROBE_OCTETS = 1024 * 1024
+/** And for this much by what the file system says, so that it is not refused again at once. */
+const ROOM_OCTETS = 16 * 1024 * 1024
 
 export interface Reserve {
   /** Removes it; false: there was none left. */
   spend(): boolean
   /** Makes it whole again; false: there is still no room for it and some mail beside it. */
-  refill(): boolean
+  /** `unusedOctets`: what the database can take up without growing. */
+  refill(unusedOctets: number): boolean
 }
 
 export function createReserve(path: string): Reserve {
@@ -27,12 +32,12 @@ export function createReserve(path: string): Reserve {
         return false
       }
     },
-    refill: () => fill(path, RESERVE_OCTETS) && hasRoom(`${path}.probe`),
+    refill: (unusedOctets) => freeOctets(dirname(path)) + unusedOctets >= ROOM_OCTETS && fill(path, RESERVE_OCTETS) && hasRoom(`${path}.probe`),
   }
 }
 
 function hasRoom(path: string): boolean {
-  const room = fill(path, MARGIN_OCTETS)
+  const room = fill(path, PROBE_OCTETS)
   removeQuietly(path)
   return room
 }

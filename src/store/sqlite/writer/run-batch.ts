@@ -7,7 +7,7 @@
  */
 import { type Database, faultKind } from '../database.ts'
 import type { Faults } from '../faults.ts'
-import { type BatchAnswer, type BatchRequest, type OpFault, type OpName, ValueReader } from '../wire.ts'
+import { type BatchAnswer, type BatchRequest, type LogSize, type OpFault, type OpName, ValueReader } from '../wire.ts'
 import type { OpRunner, WriterContext } from './context.ts'
 import type { Reserve } from './reserve.ts'
 
@@ -114,12 +114,12 @@ function runApart(step: Step, context: WriterContext, faults: OpFault[]): unknow
 function refuseAll(request: BatchRequest, error: unknown): BatchAnswer {
   const kind = faultKind(error) ?? 'own'
   const faults = request.starts.map((_, index): OpFault => ({ index, kind, text: textOf(error) }))
-  return { kind: 'batch', area: request.area, results: null, faults, suspect: kind === 'io' ? textOf(error) : null, walPages: null }
+  return { kind: 'batch', area: request.area, results: null, faults, suspect: kind === 'io' ? textOf(error) : null, log: null }
 }
 
-function answer(request: BatchRequest, { results, faults }: Carried, walPages: number | null): BatchAnswer {
+function answer(request: BatchRequest, { results, faults }: Carried, log: LogSize | null): BatchAnswer {
   const silent = results.every((result) => result === undefined || result === null)
-  return { kind: 'batch', area: request.area, results: silent ? null : results, faults: faults.length === 0 ? null : faults, suspect: null, walPages }
+  return { kind: 'batch', area: request.area, results: silent ? null : results, faults: faults.length === 0 ? null : faults, suspect: null, log }
 }
 
 function prepareTransaction(db: Database): { begin(): void; commit(): void; rollback(): void } {
@@ -138,8 +138,9 @@ function prepareTransaction(db: Database): { begin(): void; commit(): void; roll
   }
 }
 
-function createLook(db: Database): (octets: number) => number | null {
+function createLook(db: Database): (octets: number) => LogSize | null {
   const look = db.prepare('PRAGMA wal_checkpoint(NOOP)')
+  const free = db.prepare('PRAGMA freelist_count')
   let batches = 0
   let passed = 0
   return (octets) => {
@@ -148,7 +149,7 @@ function createLook(db: Database): (octets: number) => number | null {
     if (batches < LOOK_BATCHES && passed < LOOK_OCTETS) return null
     batches = 0
     passed = 0
-    return Number(look.get()?.log ?? 0)
+    return { pages: Number(look.get()?.log ?? 0), freePages: Number(free.get()?.freelist_count ?? 0) }
   }
 }
 
