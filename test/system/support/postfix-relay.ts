@@ -7,7 +7,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { appendFileSync, chmodSync, chownSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { untilListening } from '../../bars/support/server.ts'
 import type { TestCa } from './certificates.ts'
 
@@ -43,6 +43,8 @@ export async function startPostfixRelay(options: RelayOptions): Promise<PostfixR
   const spool = join(folder, 'spool')
   for (const path of [etc, spool, join(folder, 'lib'), join(folder, 'mail'), join(folder, 'dovecot')]) mkdirSync(path, { recursive: true, mode: 0o755 })
   chmodSync(folder, 0o755)
+  // Postfix and the mailbox's user pass through the test's folder, which is its owner's alone.
+  chmodSync(dirname(folder), 0o711)
   chownSync(join(folder, 'mail'), VMAIL_UID, VMAIL_UID)
   chownSync(join(folder, 'lib'), idOf('postfix'), 0)
   const certificate = options.ca.issue('relay', [NAME, '127.0.0.1'])
@@ -53,17 +55,23 @@ export async function startPostfixRelay(options: RelayOptions): Promise<PostfixR
   const dovecot = startDovecot(folder, options.users)
   await untilExists(join(spool, 'private/auth'), spool)
   const postfix = spawn('/usr/sbin/postfix', ['-c', etc, 'start-fg'], { stdio: ['ignore', 'ignore', 'ignore'] })
-  await untilListening(port, 20_000)
+  const stop = async (): Promise<void> => {
+    await ended(postfix, () => execFileSync('/usr/sbin/postfix', ['-c', etc, 'stop'], { stdio: 'ignore' }))
+    await ended(dovecot, () => dovecot.kill('SIGTERM'))
+  }
+  try {
+    await untilListening(port, 20_000)
+  } catch (fault) {
+    await stop()
+    throw fault
+  }
   const mailbox = join(folder, 'mail/box/new')
   return {
     port,
     name: NAME,
     log: () => (existsSync(join(folder, 'maillog')) ? readFileSync(join(folder, 'maillog'), 'utf8') : ''),
     mails: () => (existsSync(mailbox) ? readdirSync(mailbox).sort().map((name) => readFileSync(join(mailbox, name))) : []),
-    stop: async () => {
-      await ended(postfix, () => execFileSync('/usr/sbin/postfix', ['-c', etc, 'stop'], { stdio: 'ignore' }))
-      await ended(dovecot, () => dovecot.kill('SIGTERM'))
-    },
+    stop,
   }
 }
 
