@@ -1,5 +1,5 @@
-import fc from 'fast-check'
 import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type AttemptFault, classifyFault, classifyReply, hopVerdict, saysTooManyRecipients, triesNextHost } from '../../src/core/classify.ts'
 import type { AttemptPhase } from '../../src/core/outcome.ts'
@@ -50,7 +50,13 @@ describe('the status', () => {
 describe('any reply at all', () => {
   const anyReply = fc.record({
     code: fc.integer({ min: 100, max: 999 }),
-    enhanced: fc.option(fc.record({ class: fc.constantFrom(2 as const, 4 as const, 5 as const), subject: fc.integer({ min: 0, max: 999 }), detail: fc.integer({ min: 0, max: 999 }) })),
+    enhanced: fc.option(
+      fc.record({
+        class: fc.constantFrom(2 as const, 4 as const, 5 as const),
+        subject: fc.integer({ min: 0, max: 999 }),
+        detail: fc.integer({ min: 0, max: 999 }),
+      }),
+    ),
     lines: fc.string().map((text) => [text] as const),
   })
   it('fails only with a 5yz, about a message or a recipient', () => {
