@@ -64,7 +64,7 @@ export async function runServer(options: ServeOptions): Promise<number> {
     journal,
     dialogue,
     clock,
-    intakePaused: () => null,
+    intakePaused: () => intake.paused(),
     reload: () => reloader.reload(),
   })
   const admin = createAdminServer({ control, queue: withWake(server.store.admin, () => server.delivery.wake()), clock, journal, socketPath })
