@@ -10,8 +10,8 @@ import type { Clock } from '../core/clock.ts'
 import { createQueueIds } from '../core/queue-id.ts'
 import { createDelivery, type Delivery } from '../delivery/delivery.ts'
 import type { Intake } from '../intake/intake.ts'
-import { createDialer } from '../net/node-dialer.ts'
 import { createHostResolver } from '../net/host-resolver.ts'
+import { createDialer } from '../net/node-dialer.ts'
 import { type OpenStore, openStore } from '../store/open-store.ts'
 import { createCaptureTransport } from '../transports/capture-transport.ts'
 import { createSmtpTransport } from '../transports/smtp-transport.ts'
@@ -46,7 +46,14 @@ const CACHE_OCTETS_MAX = 32 * 1024 * 1024
 export async function compose(parts: ComposeParts): Promise<Composed> {
   const { settings, intake, clock, journal, dialogue } = parts
   const newToken = createTokens()
-  const store = await openStore({ path: settings.dataFolder, clock, journal, cacheOctetsMax: CACHE_OCTETS_MAX, randomToken: newToken, ...(parts.crashAt === null ? {} : { crashAt: parts.crashAt }) })
+  const store = await openStore({
+    path: settings.dataFolder,
+    clock,
+    journal,
+    cacheOctetsMax: CACHE_OCTETS_MAX,
+    randomToken: newToken,
+    ...(parts.crashAt === null ? {} : { crashAt: parts.crashAt }),
+  })
   const newQueueId = createQueueIds(() => clock.now(), await store.queue.lastQueueId())
   const smtp = createSmtpTransport({
     dialer: createDialer(),

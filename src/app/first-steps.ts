@@ -24,7 +24,7 @@ export function firstSteps(facts: FirstStepsFacts): string {
     `Queue: ${facts.dataFolder}   Configuration: ${facts.configFile ?? 'none, built-in defaults'}`,
     '',
   ]
-  if (facts.capturing) lines.push(bold('Nothing leaves this machine:') + ' every message is captured and can be read.', '')
+  if (facts.capturing) lines.push(`${bold('Nothing leaves this machine:')} every message is captured and can be read.`, '')
   else lines.push(`Mail leaves through: ${facts.relays.join(', ')}`, '')
   lines.push(...sample(facts, target))
   for (const warning of facts.warnings) lines.push(styleText('yellow', `Warning: ${warning}`))

@@ -6,6 +6,7 @@
  */
 import pino from 'pino'
 import type { AcceptedRecord, AttemptRecord, Journal, Subsystem } from '../ports/journal.ts'
+import { openLogDestination } from './log-destination.ts'
 import { acceptedText, attemptText, escapeText } from './log-line.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -34,13 +35,12 @@ export interface ServerJournal extends Journal {
 
 const SUBSYSTEMS: readonly Subsystem[] = ['intake', 'delivery', 'transport', 'store', 'admin', 'config', 'server']
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 20, info: 30, warn: 40, error: 50 }
-/** Lines are gathered up to this size: a write per line would cost more than the line. */
-const BUFFER_OCTETS = 8 * 1024
-const FLUSH_INTERVAL_MS = 250
-
 export function createJournal(settings: LogSettings): ServerJournal {
-  const destination = pino.destination({ dest: settings.file ?? 1, sync: false, minLength: BUFFER_OCTETS, periodicFlush: FLUSH_INTERVAL_MS, mode: 0o640 })
-  const logger = settings.format === 'json' ? pino({ level: 'debug', base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } }, destination) : null
+  const destination = openLogDestination(settings.file)
+  const logger =
+    settings.format === 'json'
+      ? pino({ level: 'debug', base: null, timestamp: createTimestamp(), formatters: { level: (label) => ({ level: label }) } }, destination)
+      : null
   const threshold = new Map<Subsystem, number>(SUBSYSTEMS.map((name) => [name, RANK[settings.level]]))
   const counters: Counters = { accepted: 0, delivered: 0, deferred: 0, failed: 0, expired: 0, captured: 0 }
   const wanted = (subsystem: Subsystem, level: LogLevel): boolean => RANK[level] >= (threshold.get(subsystem) ?? 0)
@@ -71,11 +71,26 @@ export function createJournal(settings: LogSettings): ServerJournal {
       for (const name of subsystem === 'all' ? SUBSYSTEMS : [subsystem]) threshold.set(name, RANK[level])
     },
     reopen() {
-      if (settings.file !== null) destination.reopen()
+      destination.reopen()
     },
     flush() {
-      destination.flushSync()
+      destination.flush()
     },
+  }
+}
+
+/** A second's text is made once: at a thousand messages a second it would be the dearest field of a line. */
+function createTimestamp(): () => string {
+  let second = -1
+  let text = ''
+  return () => {
+    const now = Date.now()
+    const current = Math.floor(now / 1000)
+    if (current !== second) {
+      second = current
+      text = new Date(current * 1000).toISOString().slice(0, 20)
+    }
+    return `,"time":"${text}${String(now % 1000).padStart(3, '0')}Z"`
   }
 }
 
@@ -86,19 +101,40 @@ function count(counters: Counters, outcome: AttemptRecord['outcome']): void {
 
 function acceptedFields(record: AcceptedRecord): object {
   return {
-    subsystem: 'intake', id: record.queueId, from: record.from, nrcpt: record.recipients, size: record.sizeOctets,
-    submitter: record.submitter, client: record.client, proto: record.protocol, messageId: record.messageId,
+    subsystem: 'intake',
+    id: record.queueId,
+    from: record.from,
+    nrcpt: record.recipients,
+    size: record.sizeOctets,
+    submitter: record.submitter,
+    client: record.client,
+    proto: record.protocol,
+    messageId: record.messageId,
   }
 }
 
 function attemptFields(record: AttemptRecord): object {
   const { tls, relay, timings } = record
   return {
-    subsystem: 'delivery', id: record.queueId, from: record.from, to: record.to, orig_to: record.originalTo ?? undefined,
-    lane: record.lane, relay: relay === null ? null : `${relay.host}[${relay.address}]`, attempt: record.attempt,
-    conn_use: timings.sessionUse, delay: record.delayMs, delays: record.delays.map(Math.round).join('/'),
-    tls: tls?.trust, tlsProtocol: tls?.protocol, tlsCipher: tls?.cipher, tlsFault: tls?.trustFault ?? undefined,
-    dsn: record.status, status: record.outcome, reply: record.text, duplicatePossible: record.duplicatePossible || undefined,
+    subsystem: 'delivery',
+    id: record.queueId,
+    from: record.from,
+    to: record.to,
+    orig_to: record.originalTo ?? undefined,
+    lane: record.lane,
+    relay: relay === null ? null : `${relay.host}[${relay.address}]`,
+    attempt: record.attempt,
+    conn_use: timings.sessionUse,
+    delay: record.delayMs,
+    delays: record.delays.map(Math.round).join('/'),
+    tls: tls?.trust,
+    tlsProtocol: tls?.protocol,
+    tlsCipher: tls?.cipher,
+    tlsFault: tls?.trustFault ?? undefined,
+    dsn: record.status,
+    status: record.outcome,
+    reply: record.text,
+    duplicatePossible: record.duplicatePossible || undefined,
   }
 }
 

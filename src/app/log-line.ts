@@ -7,7 +7,6 @@ import type { AcceptedRecord, AttemptRecord } from '../ports/journal.ts'
 
 /** Shows control characters, C1 ones and line separators too, as escapes. */
 export function escapeText(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (char) => {
     const code = char.charCodeAt(0)
     return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`
@@ -16,7 +15,9 @@ export function escapeText(text: string): string {
 
 export function acceptedText(record: AcceptedRecord): string {
   const client = record.client === null ? '' : ` client=${record.client}`
-  return escapeText(`${record.queueId} accepted from=<${record.from}> nrcpt=${record.recipients} size=${record.sizeOctets} submitter=${record.submitter} proto=${record.protocol}${client}`)
+  return escapeText(
+    `${record.queueId} accepted from=<${record.from}> nrcpt=${record.recipients} size=${record.sizeOctets} submitter=${record.submitter} proto=${record.protocol}${client}`,
+  )
 }
 
 /** `ID TO LANE OUTCOME status= attempt= delay= delays=a/b/c/d use= host[address] "reply"`. */

@@ -50,8 +50,13 @@ export function createReloader(parts: ReloadParts): Reloader {
         journal.note('config', 'error', 'reload refused, nothing was changed', { reason: fault instanceof Error ? fault.message : String(fault) })
         throw fault
       })
-      turn = mine.catch(() => {})
+      // Whoever asked hears of the fault; the next in line does not.
+      turn = mine.then(noted, noted)
       return mine
     },
   }
+}
+
+function noted(): void {
+  // The journal has it already.
 }

@@ -4,8 +4,9 @@
  * The store decides how to remove; this decides when: at an interval, and again soon while more
  * is waiting. A store fault is noted and the next round tries again.
  */
-import type { Clock } from '../core/clock.ts'
+
 import type { EpochMs } from '../core/brand.ts'
+import type { Clock } from '../core/clock.ts'
 import type { BodyStore } from '../ports/body-store.ts'
 import type { Journal } from '../ports/journal.ts'
 
@@ -27,7 +28,12 @@ const MESSAGES_PER_ROUND = 500
 /** A session may stream content for this long before its message is accepted. */
 const ORPHAN_AGE_MS = 24 * 3600 * 1000
 
-export function createRetention(parts: { readonly settings: RetentionSettings; readonly bodies: BodyStore; readonly clock: Clock; readonly journal: Journal }): Retention {
+export function createRetention(parts: {
+  readonly settings: RetentionSettings
+  readonly bodies: BodyStore
+  readonly clock: Clock
+  readonly journal: Journal
+}): Retention {
   const { bodies, clock, journal } = parts
   let settings = parts.settings
   let cancel: (() => void) | null = null

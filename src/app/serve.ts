@@ -53,7 +53,14 @@ export async function runServer(options: ServeOptions): Promise<number> {
   const socketPath = options.socketPath ?? settings.adminSocket
   const user = becomeServiceUser({ configured: settings.user, configFile: loaded.file, folders: [settings.dataFolder, dirname(socketPath)] })
   const server = await compose({ settings, intake, clock, journal, dialogue, crashAt: options.env.POSTERN_TEST_CRASH_AT ?? null })
-  const reloader = createReloader({ initial: settings, read: (previous) => reread(options, previous), intake, delivery: server.delivery, retention: server.retention, journal })
+  const reloader = createReloader({
+    initial: settings,
+    read: (previous) => reread(options, previous),
+    intake,
+    delivery: server.delivery,
+    retention: server.retention,
+    journal,
+  })
   const control = createControl({
     version: readVersion(),
     hostname: () => reloader.current().hostname,
@@ -71,13 +78,18 @@ export async function runServer(options: ServeOptions): Promise<number> {
   await admin.start()
   await server.start()
   announce(options, journal, { loaded, settings, warnings: user.kind === 'still-root' ? [user.warning] : [] })
-  await untilTold(() => void reloader.reload().catch(() => {}))
+  await untilTold(() => void reloader.reload().then(undefined, refused))
   journal.note('server', 'info', 'stopping: no new mail, finishing what is under way', { deadlineMs: reloader.current().drainMs })
   await server.stop(reloader.current().drainMs)
   await admin.stop()
   journal.note('server', 'info', 'stopped')
   journal.flush()
   return 0
+}
+
+/** A reload by signal has nobody to answer to. */
+function refused(): void {
+  // The reloader has noted why.
 }
 
 /** For a reload: what only root could read at the start is kept as it was. */
@@ -91,7 +103,11 @@ function logFormat(settings: ServerSettings, options: ServeOptions): 'json' | 'p
   return settings.log.file === null && options.outputIsTerminal ? 'pretty' : 'json'
 }
 
-function announce(options: ServeOptions, journal: ServerJournal, facts: { readonly loaded: LoadedConfig; readonly settings: ServerSettings; readonly warnings: readonly string[] }): void {
+function announce(
+  options: ServeOptions,
+  journal: ServerJournal,
+  facts: { readonly loaded: LoadedConfig; readonly settings: ServerSettings; readonly warnings: readonly string[] },
+): void {
   const { loaded, settings } = facts
   const warnings = [...loaded.warnings.map(formatProblem), ...facts.warnings]
   const listeners = settings.intake.listeners.map((listener) => listener.url)
@@ -128,7 +144,9 @@ function untilTold(reload: () => void): Promise<void> {
 /** A bug ends the process: what it was doing is in the store, its leases are reclaimed. */
 function endOnUncaught(journal: ServerJournal): void {
   const end = (fault: unknown): void => {
-    journal.note('server', 'error', 'ending because of a fault that nobody caught; please report it', { fault: fault instanceof Error ? (fault.stack ?? fault.message) : String(fault) })
+    journal.note('server', 'error', 'ending because of a fault that nobody caught; please report it', {
+      fault: fault instanceof Error ? (fault.stack ?? fault.message) : String(fault),
+    })
     journal.flush()
     process.exit(70)
   }

@@ -15,7 +15,10 @@ export interface ServiceUserQuestion {
   readonly folders: readonly string[]
 }
 /** What became of root: a sentence for the log, or a warning. */
-export type ServiceUserAnswer = { readonly kind: 'unchanged' } | { readonly kind: 'dropped'; readonly user: string } | { readonly kind: 'still-root'; readonly warning: string }
+export type ServiceUserAnswer =
+  | { readonly kind: 'unchanged' }
+  | { readonly kind: 'dropped'; readonly user: string }
+  | { readonly kind: 'still-root'; readonly warning: string }
 
 export class ServiceUserError extends Error {
   constructor(message: string) {
@@ -28,14 +31,21 @@ const DEFAULT_USER = 'postern'
 
 export function becomeServiceUser(question: ServiceUserQuestion): ServiceUserAnswer {
   if (!isRoot()) return { kind: 'unchanged' }
-  if (question.configured === 'root') return { kind: 'still-root', warning: 'runs as root because the configuration says `user: root`; any other user is safer' }
+  if (question.configured === 'root')
+    return { kind: 'still-root', warning: 'runs as root because the configuration says `user: root`; any other user is safer' }
   const user = findUser(question.configured ?? DEFAULT_USER)
   if (user !== null) {
     for (const folder of question.folders) handOver(folder, user)
     dropTo(user)
     return { kind: 'dropped', user: user.name }
   }
-  if (question.configured !== null) throw new ServiceUserError(`the configuration says \`user: ${question.configured}\`, but this system has no such user. Create it: useradd --system ${question.configured}`)
-  if (question.configFile === null) return { kind: 'still-root', warning: 'runs as root, for a first try only; with a configuration it will run as the user `postern`' }
-  throw new ServiceUserError('started as root, and there is no user to become. Create one: useradd --system postern (or name another with `user:`; `user: root` if it must be)')
+  if (question.configured !== null)
+    throw new ServiceUserError(
+      `the configuration says \`user: ${question.configured}\`, but this system has no such user. Create it: useradd --system ${question.configured}`,
+    )
+  if (question.configFile === null)
+    return { kind: 'still-root', warning: 'runs as root, for a first try only; with a configuration it will run as the user `postern`' }
+  throw new ServiceUserError(
+    'started as root, and there is no user to become. Create one: useradd --system postern (or name another with `user:`; `user: root` if it must be)',
+  )
 }
