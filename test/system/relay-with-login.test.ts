@@ -57,7 +57,8 @@ afterAll(async () => {
 describe('a relay that demands STARTTLS and a login which owns the sender', () => {
   it('takes mail of three senders, each under its own login, over verified TLS', async () => {
     const before = relay.mails().length
-    for (const from of ['jira@app.test', 'confluence@app.test', 'invoices@app.test']) await sendMail(port, { from, to: ['user@rcpt.test'], content: `Subject: from ${from}\r\n\r\nhello\r\n` })
+    for (const from of ['jira@app.test', 'confluence@app.test', 'invoices@app.test'])
+      await sendMail(port, { from, to: ['user@rcpt.test'], content: `Subject: from ${from}\r\n\r\nhello\r\n` })
     await until('three mails at the relay', () => relay.mails().length === before + 3, 20_000)
     const log = relay.log()
     for (const name of ['jira', 'confluence', 'mail']) expect(log).toContain(`sasl_username=${name}`)

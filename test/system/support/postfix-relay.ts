@@ -21,6 +21,8 @@ export interface PostfixRelay {
   readonly port: number
   readonly name: string
   readonly log: () => string
+  /** Folder with the delivered mails, one a file; made by the first delivery. */
+  readonly mailbox: string
   /** Files in the mailbox, as bytes. */
   readonly mails: () => readonly Buffer[]
   readonly stop: () => Promise<void>
@@ -49,7 +51,7 @@ export async function startPostfixRelay(options: RelayOptions): Promise<PostfixR
   chownSync(join(folder, 'lib'), idOf('postfix'), 0)
   const certificate = options.ca.issue('relay', [NAME, '127.0.0.1'])
   writeFileSync(join(etc, 'main.cf'), mainCf(options, certificate))
-  writeFileSync(join(etc, 'logins'), options.users.flatMap((user) => user.senders.map((sender) => `${sender} ${user.username}`)).join('\n') + '\n')
+  writeFileSync(join(etc, 'logins'), `${options.users.flatMap((user) => user.senders.map((sender) => `${sender} ${user.username}`)).join('\n')}\n`)
   if (existsSync('/etc/postfix/dynamicmaps.cf')) cpSync('/etc/postfix/dynamicmaps.cf', join(etc, 'dynamicmaps.cf'))
   writeFileSync(join(etc, 'master.cf'), masterCf(port))
   const dovecot = startDovecot(folder, options.users)
@@ -69,8 +71,14 @@ export async function startPostfixRelay(options: RelayOptions): Promise<PostfixR
   return {
     port,
     name: NAME,
+    mailbox,
     log: () => (existsSync(join(folder, 'maillog')) ? readFileSync(join(folder, 'maillog'), 'utf8') : ''),
-    mails: () => (existsSync(mailbox) ? readdirSync(mailbox).sort().map((name) => readFileSync(join(mailbox, name))) : []),
+    mails: () =>
+      existsSync(mailbox)
+        ? readdirSync(mailbox)
+            .sort()
+            .map((name) => readFileSync(join(mailbox, name)))
+        : [],
     stop,
   }
 }
