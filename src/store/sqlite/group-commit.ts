@@ -15,6 +15,8 @@ export interface Op<Result> {
   readonly name: OpName
   /** Of the bytes it puts. */
   readonly octets: number
+  /** Recipients that it touches; 1 if it is left out. */
+  readonly recipients?: number
   encode(to: BatchWriter): void
   /** `undefined` or null where the op answered nothing. */
   decode(result: unknown): Result
@@ -23,6 +25,8 @@ export type Condition = 'opening' | 'sound' | 'full' | 'suspect' | 'closed'
 
 /** Enough that the cost of a commit is shared, few enough that nobody waits long for the others. */
 const OPS_PER_BATCH = 100
+/** The same for ops that touch many rows: the others wait for them. */
+const RECIPIENTS_PER_BATCH = 500
 const AREA_OCTETS = 2 * 1024 * 1024
 /** One batch is being committed while the next is gathered; a second in flight measured no better. */
 const IN_FLIGHT_MAX = 1
@@ -32,6 +36,7 @@ const WAITING_OPS_MAX = 20_000
 interface WaitingOp {
   readonly name: OpName
   readonly octets: number
+  readonly recipients: number
   readonly encode: (to: BatchWriter) => void
   readonly done: (result: unknown) => void
   readonly fail: (fault: Error) => void
@@ -100,6 +105,7 @@ export class GroupCommit {
       this.#waiting.push({
         name: op.name,
         octets: op.octets,
+        recipients: op.recipients ?? 1,
         encode: (to) => op.encode(to),
         done: (result) => resolve(op.decode(result)),
         fail: reject,
@@ -173,14 +179,7 @@ export class GroupCommit {
   }
 
   #post(thread: Thread<WriterRequest, WriterAnswer>): void {
-    let octets = 0
-    let count = 0
-    while (count < this.#waiting.length && count < OPS_PER_BATCH) {
-      const next = octets + (this.#waiting[count]?.octets ?? 0)
-      if (next > AREA_OCTETS && count > 0) break
-      octets = next
-      count += 1
-    }
+    const { count, octets } = nextBatch(this.#waiting)
     const ops = this.#waiting.splice(0, count)
     const index = this.#freeAreas.pop() as number
     const oversize = octets > AREA_OCTETS ? new SharedArrayBuffer(octets) : null
@@ -251,6 +250,21 @@ export class GroupCommit {
     this.#reason = reason
     if (changed) this.#options.onChange({ condition, reason })
   }
+}
+
+/** How many of the ops that wait go together, at least one. */
+function nextBatch(waiting: readonly WaitingOp[]): { readonly count: number; readonly octets: number } {
+  let octets = 0
+  let recipients = 0
+  let count = 0
+  for (const op of waiting) {
+    const full = count >= OPS_PER_BATCH || octets + op.octets > AREA_OCTETS || recipients + op.recipients > RECIPIENTS_PER_BATCH
+    if (full && count > 0) break
+    octets += op.octets
+    recipients += op.recipients
+    count += 1
+  }
+  return { count, octets }
 }
 
 function errorOf({ kind, text }: OpFault): Error {

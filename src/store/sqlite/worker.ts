@@ -22,7 +22,9 @@ import { prepareSettle } from './writer/settle.ts'
 import { prepareLastId, prepareSweep } from './writer/sweep.ts'
 
 interface Writer {
-  batch(request: BatchRequest): BatchAnswer
+  readonly batch: (request: BatchRequest) => BatchAnswer
+  /** Buffers of the last answer that go with it. */
+  readonly handedOver: readonly ArrayBuffer[]
   checkpoint(): number
   refill(): boolean
   close(): void
@@ -67,6 +69,7 @@ function createWriter(db: Database, request: OpenRequest, { faults, reserve }: {
   const checkpoint = db.prepare('PRAGMA wal_checkpoint(PASSIVE)')
   return {
     refill: () => reserve.refill(unusedOctets(db)),
+    handedOver: context.handedOver,
     batch(batch) {
       const area = batch.oversize === null ? areas[batch.area] : new Uint8Array(batch.oversize)
       if (area === undefined) throw new RangeError(`no area ${batch.area}`)
@@ -122,7 +125,9 @@ function truncate(db: Database): void {
   db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
 }
 
-function serve(reply: (answer: WriterAnswer) => void): (request: WriterRequest) => void {
+type Reply = (answer: WriterAnswer, handedOver?: readonly ArrayBuffer[]) => void
+
+function serve(reply: Reply): (request: WriterRequest) => void {
   let writer: Writer | null = null
   const opened = (): Writer => {
     if (writer === null) throw new Error('the database is not open')
@@ -134,8 +139,9 @@ function serve(reply: (answer: WriterAnswer) => void): (request: WriterRequest) 
       writer = found.writer
       reply({ kind: 'opened', migrations: found.migrations, room: found.room })
     } else if (request.kind === 'batch') {
-      const answer = opened().batch(request)
-      reply(answer)
+      const { batch, handedOver } = opened()
+      const answer = batch(request)
+      reply(answer, handedOver)
       if (answer.suspect === null) return
       writer = null
     } else if (request.kind === 'checkpoint') reply({ kind: 'checkpointed', walPages: opened().checkpoint() })
@@ -149,7 +155,8 @@ function serve(reply: (answer: WriterAnswer) => void): (request: WriterRequest) 
 }
 
 function attach(port: NonNullable<typeof parentPort>): void {
-  const reply = (answer: WriterAnswer): void => port.postMessage(answer)
+  const reply: Reply = (answer, handedOver) =>
+    handedOver === undefined || handedOver.length === 0 ? port.postMessage(answer) : port.postMessage(answer, handedOver)
   const take = serve(reply)
   port.on('message', (request: WriterRequest) => {
     try {

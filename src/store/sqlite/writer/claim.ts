@@ -152,7 +152,7 @@ export function takeTexts(op: ValueReader): ReadonlySet<string> {
 
 function prepareTake(context: WriterContext): (rows: readonly Candidate[], lease: Lease) => readonly unknown[] {
   const takeOne = context.db.prepare(TAKE_LEASE)
-  const createLoad = createLoader(context.db)
+  const createLoad = createLoader(context)
   const claimed = STATE_NUMBERS[transition('queued', 'claim')]
   return (rows, lease) => {
     const load = createLoad(lease.contentOctetsMax)

@@ -29,6 +29,8 @@ export interface WriterContext {
   readonly streams: Map<number, ContentStream>
   /** Runs when the batch is durable, not if it is rolled back. */
   readonly afterCommit: (() => void)[]
+  /** Buffers of the results, to be handed over and not copied: this thread would collect its garbage late. */
+  readonly handedOver: ArrayBuffer[]
   /** What is remembered of the tables may be wrong now. */
   afterRollback(): void
   record(entry: HistoryEntry): void
@@ -75,6 +77,7 @@ export function createContext(db: Database): WriterContext {
     db,
     streams: new Map(),
     afterCommit: [],
+    handedOver: [],
     record({ messageId, recipient, at, kind, detail }) {
       serial += 1
       insertHistory.run(serial, messageId, recipient, at, kind, detail)

@@ -4,7 +4,7 @@
  * One flat list, read by `../claimed.ts`: number of messages, the messages, the leases.
  */
 import { hash } from 'node:crypto'
-import type { Database } from '../database.ts'
+import type { WriterContext } from './context.ts'
 
 export interface ClaimedRecipient {
   readonly id: number
@@ -24,7 +24,7 @@ export const RECIPIENTS = 'SELECT sender, address, dsn FROM recipients WHERE mes
 /** Larger content is read by who delivers it. */
 const CONTENT_OCTETS_MAX = 64 * 1024
 
-export function createLoader(db: Database): (contentOctetsMax: number) => Load {
+export function createLoader({ db, handedOver }: WriterContext): (contentOctetsMax: number) => Load {
   const message = db.prepare(MESSAGE)
   const content = db.prepare(CONTENT)
   const recipients = db.prepare(RECIPIENTS)
@@ -46,7 +46,10 @@ export function createLoader(db: Database): (contentOctetsMax: number) => Load {
       if (row === undefined) throw new Error(`message ${id} has recipients but no row`)
       const size = row.size as number
       const bytes = row.chunks === 0 && size <= Math.min(room, CONTENT_OCTETS_MAX) ? checkedContent(id, size) : null
-      room -= bytes?.byteLength ?? 0
+      if (bytes !== null) {
+        room -= bytes.byteLength
+        handedOver.push(bytes.buffer as ArrayBuffer)
+      }
       messages.push(id, row.accepted_at, size, row.meta, row.prefix, bytes, row.recipients)
       for (const one of recipients.all(id)) messages.push(one.sender, one.address, one.dsn)
       return places.size

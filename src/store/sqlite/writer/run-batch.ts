@@ -68,6 +68,7 @@ export function createBatchRunner(parts: BatchParts): BatchRunner {
       let attempt: Attempt = { refuseGrowth: request.full, apart: false }
       for (;;) {
         context.afterCommit.length = 0
+        context.handedOver.length = 0
         try {
           const carried = carryOut(request, area, attempt)
           for (const effect of context.afterCommit) effect()
