@@ -34,6 +34,7 @@ export async function submitMessage(parts: SubmitParts, request: SubmitRequest, 
   const { settings } = parts
   const bytes = normalizeLineEnds(request.content)
   if (bytes.length > settings.limits.messageOctets) refuse(552, 3, 4, `Message larger than ${settings.limits.messageOctets} octets`)
+  requireSendable(bytes, settings.limits.textLineOctets)
   const envelope = parseEnvelope(request, settings)
   const content = await takeContent(parts, bytes)
   const origin: Origin = {
@@ -62,6 +63,14 @@ async function takeContent(parts: SubmitParts, bytes: Uint8Array): Promise<Taken
   const result = await intake.finish()
   if (result.kind === 'refused') throw new SubmissionRefused(result.reply)
   return result.content
+}
+
+/** What the engine refuses of SMTP content, too: no peer could be given it (RFC 5321 §2.3.8, §4.5.3.1.6). */
+function requireSendable(content: Uint8Array, lineOctetsMax: number): void {
+  if (content.includes(0)) refuse(550, 6, 0, 'NUL in content')
+  for (let start = 0, lf = content.indexOf(LF); lf !== -1; start = lf + 1, lf = content.indexOf(LF, start)) {
+    if (lf - 1 - start > lineOctetsMax) refuse(550, 6, 0, 'Line of content too long')
+  }
 }
 
 function parseEnvelope(request: SubmitRequest, settings: IntakeSettings): SubmittedEnvelope {

@@ -49,12 +49,19 @@ describe('submit', () => {
     ['no recipient', ['x: y\n\n', [], 'a@x.example'], /^554 5\.5\.1 /],
     ['too many recipients', ['x: y\n\n', ['a@x.example', 'b@x.example', 'c@x.example', 'd@x.example'], 'a@x.example'], /^550 5\.5\.3 /],
     ['too large a message', ['x'.repeat(2_000_001), ['bob@example.net'], 'a@x.example'], /^552 5\.3\.4 /],
+    ['NUL', ['x: y\n\na\0b', ['bob@example.net'], 'a@x.example'], /^550 5\.6\.0 NUL/],
+    ['too long a line', [`x: y\n\n${'a'.repeat(LIMITS.textLineOctets + 1)}\nb`, ['bob@example.net'], 'a@x.example'], /^550 5\.6\.0 Line/],
     ['two authors', ['From: a@x\nFrom: b@y\n\n', ['bob@example.net'], 'a@x.example'], /^550 5\.6\.0 /],
   ] as const)('refuses %s as SMTP would', async (_, [content, to, from], expected) => {
     const refused = await submit(content, to, from).catch((fault: unknown) => fault)
     expect(refused).toBeInstanceOf(SubmissionRefused)
     expect((refused as Error).message).toMatch(expected)
     expect(harness.store.state.messages.size).toBe(0)
+  })
+
+  it('takes a line of exactly the limit', async () => {
+    await submit(`x: y\n\n${'a'.repeat(LIMITS.textLineOctets)}`)
+    expect(harness.store.state.messages.size).toBe(1)
   })
 
   it('gives faults of the store to the caller', async () => {
