@@ -22,12 +22,14 @@ export interface SinkBehaviour {
   /** Keeps whole contents, for comparing bytes. */
   readonly keepContent?: boolean
   readonly pipelining?: boolean
+  /** Each message that is kept, dots unstuffed. */
+  onContent?: (message: Received, content: Buffer) => void
 }
 export interface Sink {
   readonly port: number
   readonly received: Received[]
   readonly contents: Map<string, Buffer>
-  readonly counts: { sessions: number; messages: number; bareLineEnds: number; nuls: number; open: number; mostOpen: number; commands: number }
+  readonly counts: { sessions: number; messages: number; bareLineEnds: number; nuls: number; unstuffed: number; open: number; mostOpen: number; commands: number }
   behaviour: SinkBehaviour
   /** Stops listening and drops all sessions; `listen` opens it again on the same port. */
   down(): Promise<void>
@@ -43,7 +45,7 @@ export async function startSink(behaviour: SinkBehaviour = {}, port = 0): Promis
     port,
     received: [],
     contents: new Map(),
-    counts: { sessions: 0, messages: 0, bareLineEnds: 0, nuls: 0, open: 0, mostOpen: 0, commands: 0 },
+    counts: { sessions: 0, messages: 0, bareLineEnds: 0, nuls: 0, unstuffed: 0, open: 0, mostOpen: 0, commands: 0 },
     behaviour,
     down: async () => {},
     up: async () => {},
@@ -121,6 +123,8 @@ function serve(socket: net.Socket, sink: Sink): void {
       } else if (verb === 'RCPT') {
         to.push(line.match(/<(.*?)>/)?.[1] ?? '')
         say('250 2.1.5 ok')
+      } else if (verb === 'DATA' && to.length === 0) {
+        say('554 5.5.1 no valid recipients')
       } else if (verb === 'DATA') {
         inData = true
         say('354 go')
@@ -135,6 +139,7 @@ function serve(socket: net.Socket, sink: Sink): void {
 
 function finish(socket: net.Socket, sink: Sink, message: { from: string; to: string[]; content: Buffer }): void {
   checkBytes(message.content, sink.counts)
+  checkDots(message.content, sink.counts)
   const content = Buffer.from(message.content.toString('latin1').replace(/^\.\./gm, '.'), 'latin1')
   const id = content.subarray(0, 16384).toString('latin1').match(/^X-Test-Id: (\S+)/m)?.[1] ?? ''
   const body = bodyOf(content)
@@ -145,6 +150,7 @@ function finish(socket: net.Socket, sink: Sink, message: { from: string; to: str
   sink.received.push(received)
   sink.counts.messages++
   if (sink.behaviour.keepContent === true) sink.contents.set(id, content)
+  sink.behaviour.onContent?.(received, content)
   if (verdict === 'store-and-drop') return void socket.resetAndDestroy()
   if (!socket.destroyed) socket.write('250 2.0.0 stored\r\n')
 }
@@ -159,4 +165,10 @@ function checkBytes(bytes: Buffer, counts: Sink['counts']): void {
   if (bytes.includes(0)) counts.nuls++
   for (let at = bytes.indexOf(10); at !== -1; at = bytes.indexOf(10, at + 1)) if (bytes[at - 1] !== 13) counts.bareLineEnds++
   for (let at = bytes.indexOf(13); at !== -1; at = bytes.indexOf(13, at + 1)) if (bytes[at + 1] !== 10) counts.bareLineEnds++
+}
+
+/** A line of content that begins with a dot must begin with two (RFC 5321 §4.5.2). */
+function checkDots(bytes: Buffer, counts: Sink['counts']): void {
+  const text = bytes.toString('latin1')
+  counts.unstuffed += (text.match(/(?:^|(?<=[\r\n]))\.(?!\.)/g) ?? []).length
 }
