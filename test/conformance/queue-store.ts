@@ -98,6 +98,15 @@ function exerciseEnqueue(open: OpenStoreUnderTest): void {
     await store.queue.enqueue(makeAcceptance({ to: ['a@x.example', 'b@x.example', 'c@x.example'], place }))
     expect((await store.admin.list({}, { limit: 9, after: null })).rows.map((row) => row.state)).toEqual(['queued', 'leased', 'held'])
   })
+  it('takes a message of 10,000 recipients and ends it', async () => {
+    const store = await open()
+    const to = Array.from({ length: 10_000 }, (_, n) => `r${n}@x.example`)
+    const acceptance = makeAcceptance({ to, place: leasedPlace('t') })
+    await store.queue.enqueue(acceptance)
+    const all = acceptance.message.envelope.recipients.map(({ id }) => settlement({ recipientId: id, token: 't' as LeaseToken }, { event: 'deliver' }))
+    for (let at = 0; at < all.length; at += 1_000) expect(await store.queue.settle(all.slice(at, at + 1_000), [])).toEqual({ lost: [] })
+    expect(await store.admin.count({ states: ['delivered'] })).toBe(10_000)
+  })
   it('refuses a queue id that it has, and spares the others of that moment', async () => {
     const store = await open()
     const first = makeAcceptance()
