@@ -15,6 +15,8 @@ export interface Load {
   readonly attempted: Set<string>
   /** Replies other than 250 to the final dot or a command, by text. */
   readonly refusals: Map<string, number>
+  /** Sessions that ended before their QUIT, by what ended them. */
+  readonly lost: string[]
   /** Milliseconds from the final dot to its reply. */
   readonly dotMs: number[]
   /** Resolves when all messages are handed in. */
@@ -45,7 +47,7 @@ export function makeContent(id: string, octets: number): Buffer {
 }
 
 export function startLoad(options: LoadOptions): Load {
-  const load = { acknowledged: new Map<string, Acknowledged>(), attempted: new Set<string>(), refusals: new Map<string, number>(), dotMs: [] as number[] }
+  const load = { acknowledged: new Map<string, Acknowledged>(), attempted: new Set<string>(), refusals: new Map<string, number>(), lost: [] as string[], dotMs: [] as number[] }
   let running = true
   let n = 0
   const next = (): string | null => (running && n < (options.messages ?? Number.POSITIVE_INFINITY) ? `${options.prefix ?? 'm'}-${n++}` : null)
@@ -54,7 +56,10 @@ export function startLoad(options: LoadOptions): Load {
     while (running) {
       pending ??= next()
       if (pending === null) return
-      const outcome = await session(options, load, pending, next).catch(() => 'lost' as const)
+      const outcome = await session(options, load, pending, next).catch((fault: unknown) => {
+        load.lost.push(String(fault))
+        return 'lost' as const
+      })
       if (outcome === 'ended') return
       pending = null
       await new Promise((resolve) => setTimeout(resolve, options.retryMs ?? 50))
