@@ -81,7 +81,7 @@ async function drained(run: Run): Promise<number> {
 }
 
 function integrityFaults(disk: CutDisk): number {
-  const path = join(disk.path, 'data', 'postern.db')
+  const path = join(disk.path, 'data', 'queue.db')
   if (!existsSync(path)) throw new Error(`there is no ${path}`)
   const database = new DatabaseSync(path)
   try {

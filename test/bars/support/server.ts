@@ -51,6 +51,7 @@ export function barConfig(port: number, relayPort: number, folder: string): Reco
     relays: { sink: { host: `127.0.0.1:${relayPort}`, tls: 'none' } },
     routes: [{ via: 'sink' }],
     retry: { min: '1s', max: '2s', factor: 1, jitter: 0.1 },
+    queue: { suspend: { min: '1s', max: '1s' }, credentialPause: { min: '1s', max: '1s' } },
     log: { level: 'info', format: 'json', file: join(folder, 'postern.log') },
   }
 }
