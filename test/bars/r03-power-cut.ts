@@ -12,11 +12,11 @@ import { type Load, startLoad } from './support/load.ts'
 import { type CutDisk, makeDisk, whyNoCuts } from './support/power.ts'
 import { freePort, makeFolder, NODE, removeFolder, startServer } from './support/server.ts'
 import { type Sink, startSink } from './support/sink.ts'
-import { runBar, seeded, tally, until } from './support/verdict.ts'
+import { CannotRun, runBar, seeded, tally, until } from './support/verdict.ts'
 
 await runBar('R03 power-cut', async ({ full, seed }) => {
   const obstacle = whyNoCuts()
-  if (obstacle !== null) throw new Error(obstacle)
+  if (obstacle !== null) throw new CannotRun(obstacle)
   const random = seeded(seed)
   const folder = makeFolder()
   const sink = await startSink()
@@ -32,7 +32,8 @@ await runBar('R03 power-cut', async ({ full, seed }) => {
         controls.renameLost = renameControl(disk)
       }
       const port = await freePort()
-      for (let cut = 0; cut < cuts[kind]; cut++) damaged += await oneCut({ disk, sink, port, folder: join(folder, `run-${kind}`), loads, waitMs: 200 + random() * 1_500 })
+      for (let cut = 0; cut < cuts[kind]; cut++)
+        damaged += await oneCut({ disk, sink, port, folder: join(folder, `run-${kind}`), loads, waitMs: 200 + random() * 1_500 })
       damaged += await drained({ disk, sink, port, folder: join(folder, `run-${kind}`), loads })
     } finally {
       disk.unmount()
@@ -43,7 +44,14 @@ await runBar('R03 power-cut', async ({ full, seed }) => {
   removeFolder(folder)
   return {
     passed: result.lost === 0 && result.unexpected === 0 && result.foreign === 0 && damaged === 0 && controls.normalLost > 0 && controls.renameLost > 0,
-    figures: { cutsExt4: cuts.ext4, cutsXfs: cuts.xfs, ...result, databasesDamaged: damaged, controlNormalLost: controls.normalLost, controlRenameLost: controls.renameLost },
+    figures: {
+      cutsExt4: cuts.ext4,
+      cutsXfs: cuts.xfs,
+      ...result,
+      databasesDamaged: damaged,
+      controlNormalLost: controls.normalLost,
+      controlRenameLost: controls.renameLost,
+    },
   }
 })
 
@@ -74,7 +82,14 @@ async function oneCut(run: Run & { readonly waitMs: number }): Promise<number> {
 
 async function drained(run: Run): Promise<number> {
   const server = await startServer({ port: run.port, relayPort: run.sink.port, folder: run.folder, config: configOn(run.disk) })
-  await until('the queue is empty', async () => { const { queue } = JSON.parse(await server.cli(['status', '--json'])); return queue.queued + queue.leased === 0 }, 120_000)
+  await until(
+    'the queue is empty',
+    async () => {
+      const { queue } = JSON.parse(await server.cli(['status', '--json']))
+      return queue.queued + queue.leased === 0
+    },
+    120_000,
+  )
   server.kill('SIGTERM')
   await server.exited
   return integrityFaults(run.disk)

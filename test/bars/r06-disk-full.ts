@@ -8,16 +8,21 @@ import { startLoad } from './support/load.ts'
 import { makeDisk, whyNoCuts } from './support/power.ts'
 import { freePort, makeFolder, removeFolder, startServer } from './support/server.ts'
 import { startSink } from './support/sink.ts'
-import { runBar, tally, until } from './support/verdict.ts'
+import { CannotRun, runBar, tally, until } from './support/verdict.ts'
 
 await runBar('R06 disk-full', async ({ full }) => {
   const obstacle = whyNoCuts()
-  if (obstacle !== null) throw new Error(obstacle)
+  if (obstacle !== null) throw new CannotRun(obstacle)
   const folder = makeFolder()
   const disk = makeDisk(folder, 'ext4', 64)
   const sink = await startSink()
   const port = await freePort()
-  const server = await startServer({ port, relayPort: sink.port, folder: join(folder, 'run'), config: { data: join(disk.path, 'data'), retention: { content: '0s' } } })
+  const server = await startServer({
+    port,
+    relayPort: sink.port,
+    folder: join(folder, 'run'),
+    config: { data: join(disk.path, 'data'), retention: { content: '0s' } },
+  })
   const loads = []
   const backMs: number[] = []
   let refusals452 = 0
@@ -31,7 +36,14 @@ await runBar('R06 disk-full', async ({ full }) => {
       const before = load.acknowledged.size
       if (round === 'space') await until('452', () => [...load.refusals.keys()].some((text) => text.startsWith('452')), 30_000)
       else await until('mail flows without inodes, or is refused', () => load.acknowledged.size > before + 20 || load.refusals.size > 0, 30_000)
-      await until('the queue drains on a full disk', async () => { const { queue } = JSON.parse(await server.cli(['status', '--json'])); return queue.queued + queue.leased <= 5 }, 60_000)
+      await until(
+        'the queue drains on a full disk',
+        async () => {
+          const { queue } = JSON.parse(await server.cli(['status', '--json']))
+          return queue.queued + queue.leased <= 5
+        },
+        60_000,
+      )
       const from = performance.now()
       const acknowledged = load.acknowledged.size
       rmSync(ballast, { recursive: true, force: true })
@@ -41,7 +53,14 @@ await runBar('R06 disk-full', async ({ full }) => {
       refusals452 += [...load.refusals].filter(([text]) => text.startsWith('452')).reduce((sum, [, count]) => sum + count, 0)
       otherRefusals ||= [...load.refusals.keys()].find((text) => !text.startsWith('452')) ?? ''
     }
-    await until('the queue is empty', async () => { const { queue } = JSON.parse(await server.cli(['status', '--json'])); return queue.queued + queue.leased === 0 }, 60_000)
+    await until(
+      'the queue is empty',
+      async () => {
+        const { queue } = JSON.parse(await server.cli(['status', '--json']))
+        return queue.queued + queue.leased === 0
+      },
+      60_000,
+    )
   } finally {
     server.kill('SIGTERM')
     await server.exited

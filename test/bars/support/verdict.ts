@@ -50,6 +50,10 @@ export interface BarResult {
 }
 export type Bar = (mode: { readonly full: boolean; readonly seed: number }) => Promise<BarResult>
 
+/** Thrown by a bar that cannot run on this machine; the message says why. */
+export class CannotRun extends Error {}
+const EXIT_CANNOT_RUN = 77
+
 /** Runs a bar as a script: `--full` for full mode, `--seed N` to repeat a run; exit 1 when it is missed. */
 export async function runBar(name: string, bar: Bar): Promise<void> {
   const args = process.argv.slice(2)
@@ -61,6 +65,10 @@ export async function runBar(name: string, bar: Bar): Promise<void> {
   try {
     result = await bar({ full, seed })
   } catch (fault) {
+    if (fault instanceof CannotRun) {
+      process.stdout.write(`${name} CANNOT RUN here: ${fault.message}\n`)
+      process.exit(EXIT_CANNOT_RUN)
+    }
     result = { passed: false, figures: { fault: fault instanceof Error ? (fault.stack ?? fault.message) : String(fault) } }
   }
   const figures = Object.entries(result.figures).map(([key, value]) => `${key}=${value}`)
