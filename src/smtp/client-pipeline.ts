@@ -154,9 +154,10 @@ export class ClientPipeline {
   #finish(transaction: OpenTransaction, end: 'completed' | 'refused'): void {
     transaction.end = end
     this.#queue.shift()
+    // Before anything else is sent: a fault then ends those behind it, and this one has its end already.
+    transaction.plan.onEnd(transaction)
     // A 421 ends the session: what waits is not begun.
     if (transaction.finalReply?.code !== 421) this.advance()
-    transaction.plan.onEnd(transaction)
   }
 
   #contentOf(caller: string): OpenTransaction {

@@ -64,10 +64,7 @@ export class SmtpSession {
     this.#idleSinceMs = this.openedMs
     this.#output = new SessionOutput()
     this.#setup = new SessionSetup(parts, target, address)
-    this.#engine = new ClientEngine({
-      heloName: target.relay.heloName,
-      events: this.#engineEvents(),
-    })
+    this.#engine = new ClientEngine({ heloName: target.relay.heloName, events: this.#engineEvents() })
   }
 
   /** Dials; `onReady` or `onSetupFailed` follows. */
@@ -118,7 +115,10 @@ export class SmtpSession {
         onSendContent: this.#onSendContent,
         onEnd: this.#onTransactionEnd,
       })
-      if (transaction.end === null) this.#carried.push({ ride, transaction, startedMs: this.#parts.clock.monotonicMs(), chained })
+      ride.state = 'riding'
+      const carried: Carried = { ride, transaction, startedMs: this.#parts.clock.monotonicMs(), chained }
+      if (transaction.end === null) this.#carried.push(carried)
+      else this.#ended(carried)
     } catch (error) {
       if (error instanceof CommandFault) return unsayable(error)
       throw error
@@ -126,7 +126,6 @@ export class SmtpSession {
       this.#submitting = null
       this.#output.leave()
     }
-    ride.state = 'riding'
     return null
   }
 
@@ -159,10 +158,7 @@ export class SmtpSession {
   /** Ends at once; open rides end as broken by `fault`. */
   fail(fault: AttemptFault): void {
     if (this.#state === 'closed') return
-    if (this.#state === 'opening') {
-      this.#setup.fail(this.#setup.phaseOf(this.#engine), fault, this.#setupSteps)
-      return
-    }
+    if (this.#state === 'opening') return this.#setup.fail(this.#setup.phaseOf(this.#engine), fault, this.#setupSteps)
     this.#fault ??= fault
     this.#engine.lost(fault.kind)
     this.#close()
@@ -258,8 +254,13 @@ export class SmtpSession {
   }
 
   readonly #onTransactionEnd = (transaction: Transaction): void => {
-    const ended = this.#carried.shift()
-    if (ended === undefined) return
+    const at = this.#carried.findIndex((carried) => carried.transaction === transaction)
+    // Not there: it ended while it was being handed to the engine, and `carry` sees to it.
+    if (at !== -1) for (const ended of this.#carried.splice(at, 1)) this.#ended(ended)
+  }
+
+  #ended(ended: Carried): void {
+    const { transaction } = ended
     if (transaction.end !== 'broken') this.#used++
     const nowMs = this.#parts.clock.monotonicMs()
     this.#idleSinceMs = nowMs

@@ -45,6 +45,21 @@ describe('a session', () => {
     expect(peer.connections).toHaveLength(1)
     expect(peer.lines).not.toContain('RSET')
   })
+  it('that ends behind a good reply: the message taken is delivered, the one that waited goes another way', async () => {
+    const [taken, bye] = ['250 2.0.0 taken', '421 4.4.2 closing']
+    const step = [expectLine('MAIL'), send('250 ok'), expectLine('RCPT'), send('250 ok'), expectLine('DATA'), send('354 go'), content] as const
+    const bare = CAPABILITIES.filter((one) => one !== 'PIPELINING')
+    // In one segment, so that the second reply is there before the next envelope leaves.
+    const peer = await peerOf(greeted(bare, ...step, send(`${taken}\r\n${bye}\r\n`), close), greeted(bare, serve()))
+    const { deliver } = createBench()
+    const relay = makeRelay(peer, { limits: { sessionsMax: 1 } })
+    const reports = await Promise.all([
+      deliver(makeBatch(relay, { to: ['first@r.example'], sessionsMax: 1 })),
+      deliver(makeBatch(relay, { to: ['second@r.example'], sessionsMax: 1 })),
+    ])
+    expect(reports.map(outcomesOf)).toEqual([['delivered 2.0.0'], ['delivered 2.0.0']])
+    expect(peer.lines.filter((line) => line.startsWith('RCPT')).map((line) => line.includes('first'))).toEqual([true, false])
+  })
   it('took its time to be set up only for the first message', async () => {
     const peer = await serving()
     const { deliver, clock } = createBench()
