@@ -7,7 +7,7 @@ import type { SweepRequest } from '../../src/ports/body-store.ts'
 import { INLINE_OCTETS_MAX } from '../../src/ports/queue-store.ts'
 import { leasedPlace, makeAcceptance, NOON } from '../support/make-message.ts'
 import type { OpenStoreUnderTest, StoreUnderTest } from '../support/store-under-test.ts'
-import { firstOf, later, settlement } from './queue-store.ts'
+import { firstOf, later, settlement } from './queue-steps.ts'
 
 /** Bytes of every value, not the same in any two chunks. */
 function bytesOf(octets: number): Uint8Array {

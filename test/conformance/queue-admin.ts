@@ -10,7 +10,7 @@ import type { Acceptance } from '../../src/ports/queue-store.ts'
 import { heldPlace, LANE, leasedPlace, makeAcceptance, NOON, queuedPlace } from '../support/make-message.ts'
 import type { OpenStoreUnderTest, StoreUnderTest } from '../support/store-under-test.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
-import { claimAll, firstOf, later, refOf, settlement } from './queue-store.ts'
+import { claimAll, firstOf, later, refOf, settlement } from './queue-steps.ts'
 
 const GOOGLE = 'smtp:google/jira' as LaneKey
 const ALL = { limit: 1_000, after: null }

@@ -2,28 +2,15 @@
  * What every `QueueStore` does: claim, fence, settle, reclaim, order, fairness.
  */
 import { describe, expect, it } from 'vitest'
-import type { EpochMs, LaneKey, LeaseToken, QueueId, RecipientId } from '../../src/core/brand.ts'
+import type { LaneKey, LeaseToken, QueueId, RecipientId } from '../../src/core/brand.ts'
 import type { EventKind } from '../../src/core/event.ts'
-import type { Acceptance, ClaimRequest, LeasedRecipient, LeaseRef, SettledChange, Settlement } from '../../src/ports/queue-store.ts'
+import type { Acceptance, LeasedRecipient, LeaseRef } from '../../src/ports/queue-store.ts'
 import { heldPlace, LANE, leasedPlace, makeAcceptance, NOON, queuedPlace } from '../support/make-message.ts'
 import type { OpenStoreUnderTest, StoreUnderTest } from '../support/store-under-test.ts'
+import { exerciseFairness } from './queue-fairness.ts'
+import { claimAll, firstOf, later, refOf, settlement } from './queue-steps.ts'
 
-export const later = (ms: number): EpochMs => (NOON + ms) as EpochMs
 const OTHER_LANE = 'smtp:other/-' as LaneKey
-
-export function claimAll(overrides: Partial<ClaimRequest> = {}): ClaimRequest {
-  return { limit: 100, limitPerFlow: 100, closedLanes: [], leaseUntil: later(60_000), now: NOON, ...overrides }
-}
-export function firstOf(acceptance: Acceptance): RecipientId {
-  return acceptance.message.envelope.recipients[0].id
-}
-export function settlement(lease: LeaseRef, change: SettledChange, overrides: Partial<Settlement> = {}): Settlement {
-  return { recipientId: lease.recipientId, token: lease.token, change, at: later(1_000), history: [], last: null, delayNoticeSent: false, ...overrides }
-}
-export function refOf(leased: LeasedRecipient | undefined): LeaseRef {
-  if (leased === undefined) throw new Error('nothing was claimed')
-  return { recipientId: leased.recipient.id, token: leased.token }
-}
 const ids = (leased: readonly LeasedRecipient[]): readonly RecipientId[] => leased.map((one) => one.recipient.id)
 
 async function kindsOf(store: StoreUnderTest, queueId: QueueId): Promise<readonly EventKind[]> {
@@ -200,48 +187,6 @@ function exerciseClaim(open: OpenStoreUnderTest): void {
     expect(await store.queue.renew([one, stale], later(90_000))).toEqual([one])
     const reclaimed = await store.queue.reclaim({ now: later(20), dueAt: later(20), quarantineAfter: 9, all: false })
     expect(reclaimed).toEqual([two.recipientId])
-  })
-}
-
-function exerciseFairness(open: OpenStoreUnderTest): void {
-  const flood = async (store: StoreUnderTest, submitter: string, count: number, lane = LANE): Promise<void> => {
-    for (let i = 0; i < count; i++) await store.queue.enqueue(makeAcceptance({ submitter, place: queuedPlace(later(-60_000), lane) }))
-  }
-  it('serves flows in turn: a flood in front does not keep a single mail waiting', async () => {
-    const store = await open()
-    await flood(store, 'flood', 30)
-    const single = makeAcceptance({ submitter: 'single' })
-    await store.queue.enqueue(single)
-    const claimed = await store.queue.claimDue(claimAll({ limit: 4, limitPerFlow: 4 }))
-    expect(ids(claimed)).toContain(firstOf(single))
-    expect(claimed).toHaveLength(4)
-  })
-  it('goes on behind the flow served last, so that claims of one place serve all', async () => {
-    const store = await open()
-    await flood(store, 'a', 9)
-    await flood(store, 'b', 9)
-    await flood(store, 'c', 9)
-    const seen: string[] = []
-    for (let i = 0; i < 6; i++) seen.push((await store.queue.claimDue(claimAll({ limit: 1 })))[0]?.message.origin.submitter ?? '')
-    expect([new Set(seen.slice(0, 3)).size, new Set(seen.slice(3)).size]).toEqual([3, 3])
-  })
-  it('shares a claim evenly and gives what one leaves to the others', async () => {
-    const store = await open()
-    await flood(store, 'a', 20)
-    await flood(store, 'b', 20)
-    await flood(store, 'c', 1)
-    const claimed = await store.queue.claimDue(claimAll({ limit: 11 }))
-    const of = (submitter: string): number => claimed.filter((one) => one.message.origin.submitter === submitter).length
-    expect(claimed).toHaveLength(11)
-    expect(of('c')).toBe(1)
-    expect(Math.abs(of('a') - of('b'))).toBeLessThanOrEqual(1)
-  })
-  it('takes no more of one flow than allowed, and counts lanes of one submitter apart', async () => {
-    const store = await open()
-    await flood(store, 'a', 10)
-    await flood(store, 'a', 10, OTHER_LANE)
-    const claimed = await store.queue.claimDue(claimAll({ limit: 50, limitPerFlow: 3 }))
-    expect(claimed).toHaveLength(6)
   })
 }
 

@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest'
 import type { QueueId } from '../../src/core/brand.ts'
 import { MIGRATIONS } from '../../src/store/sqlite/schema.ts'
-import { claimAll, later } from '../conformance/queue-store.ts'
+import { claimAll, later } from '../conformance/queue-steps.ts'
 import { NOON } from '../support/make-message.ts'
 import { startStoreChild } from '../support/store-child.ts'
 import { openDatabase, openSqlite, type SqliteStore } from '../support/store-under-test.ts'

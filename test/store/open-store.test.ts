@@ -1,7 +1,7 @@
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { claimAll, refOf, settlement } from '../conformance/queue-store.ts'
+import { claimAll, refOf, settlement } from '../conformance/queue-steps.ts'
 import { LANE, makeAcceptance, NOON } from '../support/make-message.ts'
 import { openDatabase, openSqlite } from '../support/store-under-test.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
