@@ -24,9 +24,10 @@ export function toJson(value: unknown, indent = 0): string {
   return JSON.stringify(value, null, indent).replace(UNSAFE, (character) => (character === '\n' ? character : escapedUnits(character)))
 }
 
-/** A cell of a CSV file. Spreadsheets run cells that begin with `= + - @` as formulas: those get a quote in front. */
+/** A cell of a CSV file, harmless on a terminal. Spreadsheets run cells that begin with `= + - @` as formulas: those get a quote in front. */
 export function csvCell(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
+  const shown = escapeContent(text)
+  const safe = /^[=+\-@\t]/.test(shown) ? `'${shown}` : shown
   return /[",\r\n']/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }
 

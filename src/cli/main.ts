@@ -12,6 +12,7 @@ import { CommanderError } from 'commander'
 import { type CliContext, CliError, EXIT, remark } from './context.ts'
 import { toJson } from './escape.ts'
 import { paint } from './format.ts'
+import { boundMemory } from './memory-bounds.ts'
 import { buildProgram } from './program.ts'
 import { createRealContext } from './real-context.ts'
 
@@ -56,6 +57,7 @@ async function endIfFailed(): Promise<void> {
 }
 
 if (isStartedDirectly()) {
+  if (process.argv.includes('serve')) boundMemory()
   await main(process.argv.slice(2), createRealContext())
   await endIfFailed()
 }

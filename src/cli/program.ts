@@ -9,6 +9,7 @@ import { readVersion } from '../app/version.ts'
 import { registerCaptured } from './captured.ts'
 import { registerCompletion } from './completion.ts'
 import type { CliContext } from './context.ts'
+import { escapeContent } from './escape.ts'
 import { registerLog } from './log.ts'
 import { registerQueue } from './queue.ts'
 import { registerServe } from './serve.ts'
@@ -51,7 +52,8 @@ export async function buildProgram(context: CliContext, argv: readonly string[])
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
-      writeErr: (text) => context.stderr.write(text),
+      // Quotes arguments as they were given: a script may have filled them with anything.
+      writeErr: (text) => context.stderr.write(escapeContent(text)),
       getOutHelpWidth: () => context.columns,
       getErrHelpWidth: () => context.columns,
       getOutHasColors: () => context.colour,
