@@ -7,7 +7,7 @@
 import pino from 'pino'
 import type { AcceptedRecord, AttemptRecord, Journal, Subsystem } from '../ports/journal.ts'
 import { openLogDestination } from './log-destination.ts'
-import { acceptedText, attemptText, escapeText } from './log-line.ts'
+import { acceptedText, attemptText, cutText, escapeJsonLine, escapeText } from './log-line.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 export interface LogSettings {
@@ -39,7 +39,10 @@ export function createJournal(settings: LogSettings): ServerJournal {
   const destination = openLogDestination(settings.file)
   const logger =
     settings.format === 'json'
-      ? pino({ level: 'debug', base: null, timestamp: createTimestamp(), formatters: { level: (label) => ({ level: label }) } }, destination)
+      ? pino(
+          { level: 'debug', base: null, timestamp: createTimestamp(), formatters: { level: (label) => ({ level: label }) } },
+          { write: (line) => destination.write(escapeJsonLine(line)) },
+        )
       : null
   const threshold = new Map<Subsystem, number>(SUBSYSTEMS.map((name) => [name, RANK[settings.level]]))
   const counters: Counters = { accepted: 0, delivered: 0, deferred: 0, failed: 0, expired: 0, captured: 0 }
@@ -133,7 +136,7 @@ function attemptFields(record: AttemptRecord): object {
     tlsFault: tls?.trustFault ?? undefined,
     dsn: record.status,
     status: record.outcome,
-    reply: record.text,
+    reply: cutText(record.text),
     duplicatePossible: record.duplicatePossible || undefined,
   }
 }

@@ -5,12 +5,29 @@
  */
 import type { AcceptedRecord, AttemptRecord } from '../ports/journal.ts'
 
-/** Shows control characters, C1 ones and line separators too, as escapes. */
+/** Controls, separators of lines, and marks that are not seen or turn text around. */
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g
+/** JSON escapes the first of them by itself, and the line end must stay. */
+const UNSAFE_IN_JSON = /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g
+
+/** Shows what should not be sent to a terminal as escapes. */
 export function escapeText(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (char) => {
+  return text.replace(UNSAFE, (char) => {
     const code = char.charCodeAt(0)
     return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`
   })
+}
+
+/** A line of JSON that is one line for every reader, and harmless where it is shown. Its value stays the same. */
+export function escapeJsonLine(line: string): string {
+  return line.replace(UNSAFE_IN_JSON, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+/** Characters of one reply in a line of the log; the history has all of it. */
+const TEXT_MAX = 2_000
+
+export function cutText(text: string): string {
+  return text.length <= TEXT_MAX ? text : `${text.slice(0, TEXT_MAX)}...`
 }
 
 export function acceptedText(record: AcceptedRecord): string {
@@ -28,7 +45,7 @@ export function attemptText(record: AttemptRecord): string {
   const original = record.originalTo === null ? '' : ` orig_to=<${record.originalTo}>`
   return escapeText(
     `${record.queueId} to=<${record.to}>${original} ${record.lane} ${record.outcome} status=${record.status} attempt=${record.attempt}` +
-      ` delay=${seconds(record.delayMs)}s delays=${record.delays.map(seconds).join('/')} use=${record.timings.sessionUse}${tls} ${relay}${twice} "${record.text}"`,
+      ` delay=${seconds(record.delayMs)}s delays=${record.delays.map(seconds).join('/')} use=${record.timings.sessionUse}${tls} ${relay}${twice} "${cutText(record.text)}"`,
   )
 }
 
