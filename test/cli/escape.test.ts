@@ -53,5 +53,6 @@ describe('a CSV cell', () => {
     ['say "hi"', '"say ""hi"""'],
     ['a\nb', '"a\nb"'],
     ['plain', 'plain'],
+    ['a\u2028\x1b[2Jb', String.raw`a\u2028\x1b[2Jb`],
   ])('%j is written as %s', (text, expected) => expect(csvCell(text)).toBe(expected))
 })
