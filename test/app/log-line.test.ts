@@ -10,7 +10,11 @@ const SHOWN_RAW = /[\0-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff
 
 describe('a log line', () => {
   it('holds no control character, whatever was said', () => {
-    fc.assert(fc.property(HOSTILE, (text) => expect(escapeText(text)).not.toMatch(SHOWN_RAW)))
+    fc.assert(
+      fc.property(HOSTILE, (text) => {
+        expect(escapeText(text)).not.toMatch(SHOWN_RAW)
+      }),
+    )
     expect(escapeText('a\n2026 forged\x1b[2J\u2028b')).toBe(String.raw`a\x0a2026 forged\x1b[2J\u2028b`)
   })
 
