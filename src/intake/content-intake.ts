@@ -191,17 +191,20 @@ export class ContentIntake {
     )
   }
 
-  /** One write at a time; what comes meanwhile goes with the next one. */
+  /** One write at a time; what comes meanwhile goes after it. */
   async #pump(): Promise<void> {
-    while (this.#writer !== null && this.#pieces.length > 0) {
-      const chunk = this.#joined()
+    while (this.#pieces.length > 0) {
+      const pieces = this.#pieces
       this.#pieces = []
-      this.#noteEightBit(chunk)
-      // Counted as held until the store has it: that is what back-pressure is about.
-      await this.#writer.write(chunk)
-      this.#storedOctets += chunk.length
-      this.#release(chunk.length)
-      if (!this.wantsPause) this.#parts.events.onRelief()
+      for (const piece of pieces) {
+        if (this.#writer === null) return
+        this.#noteEightBit(piece)
+        // Counted as held until the store has it: that is what back-pressure is about.
+        await this.#writer.write(piece)
+        this.#storedOctets += piece.length
+        this.#release(piece.length)
+        if (!this.wantsPause) this.#parts.events.onRelief()
+      }
     }
   }
 

@@ -10,6 +10,9 @@ import type { ClientEngine, Transaction } from '../smtp/client-engine.ts'
 import type { Ride } from './ride.ts'
 import type { SessionOutput } from './session-output.ts'
 
+/** What the engine looks at as one text: short enough that the text dies young. */
+const SLICE_OCTETS = 32 * 1024
+
 /** A ride on a session. */
 export interface Carried {
   readonly ride: Ride
@@ -57,7 +60,7 @@ async function streamContent(engine: ClientEngine, output: SessionOutput, { ride
     if (transaction.end !== null) return
     if (piece.byteLength === 0) continue
     output.enter()
-    engine.writeContent(piece)
+    for (let at = 0; at < piece.byteLength; at += SLICE_OCTETS) engine.writeContent(piece.subarray(at, at + SLICE_OCTETS))
     output.leave()
     await new Promise<void>((resolve) => output.whenWritable(resolve))
   }

@@ -52,13 +52,19 @@ export function wholeContent(whole: Uint8Array): StoredContent {
   }
 }
 
-/** Gathers what comes into chunks; a fault shows at the next call, and at `finish` at the latest. */
+/**
+ * Copies what comes into chunks of its own; a fault shows at the next call, and at `finish` at the latest.
+ *
+ * A chunk is used again once it is stored: buffers thrown away at the speed of a large content would
+ * pile up long before they are collected.
+ */
 class ChunkWriter implements BodyWriter {
   readonly #id: number
   readonly #writer: GroupCommit
   readonly #begunAt: number
-  #gathered: Uint8Array[] = []
-  #octets = 0
+  #chunk: Buffer | null = null
+  #filled = 0
+  readonly #spare: Buffer[] = []
   #sent = 0
   #underWay: Promise<void>[] = []
   #state: 'open' | 'finished' | 'aborted' = 'open'
@@ -70,23 +76,22 @@ class ChunkWriter implements BodyWriter {
     this.#begunAt = clock.now()
   }
 
-  async write(chunk: Uint8Array): Promise<void> {
+  async write(bytes: Uint8Array): Promise<void> {
     this.#check()
-    this.#gathered.push(chunk)
-    this.#octets += chunk.byteLength
-    if (this.#octets < CHUNK_OCTETS) return
-    const all = Buffer.concat(this.#gathered)
-    let at = 0
-    for (; all.byteLength - at >= CHUNK_OCTETS; at += CHUNK_OCTETS) await this.#send(all.subarray(at, at + CHUNK_OCTETS))
-    this.#gathered = at === all.byteLength ? [] : [all.subarray(at)]
-    this.#octets = all.byteLength - at
+    for (let at = 0; at < bytes.byteLength; ) {
+      this.#chunk ??= this.#spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK_OCTETS)
+      const taken = Math.min(bytes.byteLength - at, CHUNK_OCTETS - this.#filled)
+      this.#chunk.set(bytes.subarray(at, at + taken), this.#filled)
+      this.#filled += taken
+      at += taken
+      if (this.#filled === CHUNK_OCTETS) await this.#send()
+    }
   }
 
   async finish(): Promise<void> {
     this.#check()
     this.#state = 'finished'
-    if (this.#octets > 0 || this.#sent === 0) await this.#send(Buffer.concat(this.#gathered))
-    this.#gathered = []
+    if (this.#filled > 0 || this.#sent === 0) await this.#send()
     await Promise.all(this.#underWay)
     if (this.#fault !== null) throw this.#fault
   }
@@ -94,7 +99,7 @@ class ChunkWriter implements BodyWriter {
   async abort(): Promise<void> {
     if (this.#state === 'aborted') return
     this.#state = 'aborted'
-    this.#gathered = []
+    this.#chunk = null
     await Promise.all(this.#underWay)
     if (this.#sent === 0) return
     const id = this.#id
@@ -107,8 +112,12 @@ class ChunkWriter implements BodyWriter {
   }
 
   /** Waits only while too many are under way. */
-  async #send(bytes: Uint8Array): Promise<void> {
+  async #send(): Promise<void> {
     const [id, n, begunAt] = [this.#id, this.#sent, this.#begunAt]
+    const chunk = this.#chunk ?? Buffer.alloc(0)
+    const bytes = chunk.subarray(0, this.#filled)
+    this.#chunk = null
+    this.#filled = 0
     this.#sent += 1
     const stored = this.#writer.submit({
       name: 'chunk',
@@ -120,9 +129,14 @@ class ChunkWriter implements BodyWriter {
       decode: () => undefined,
     })
     this.#underWay.push(
-      stored.catch((fault: unknown) => {
-        this.#fault ??= fault
-      }),
+      stored.then(
+        () => {
+          if (chunk.byteLength === CHUNK_OCTETS) this.#spare.push(chunk)
+        },
+        (fault: unknown) => {
+          this.#fault ??= fault
+        },
+      ),
     )
     if (this.#underWay.length >= CHUNKS_UNDER_WAY_MAX) await this.#underWay.shift()
     if (this.#fault !== null) throw this.#fault

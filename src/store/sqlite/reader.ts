@@ -44,7 +44,8 @@ function attach(port: NonNullable<typeof parentPort>): void {
       }
       return
     }
-    port.postMessage(carryOut(request.serial, () => answer(request)))
+    const reply = carryOut(request.serial, () => answer(request))
+    port.postMessage(reply, buffersOf(reply.value))
   })
 }
 
@@ -55,6 +56,12 @@ function carryOut(serial: number, call: () => unknown): ReaderAnswer {
     const kind = error instanceof StoreFault ? error.kind : faultKind(error)
     return { serial, value: null, fault: { kind, text: error instanceof Error ? error.message : String(error) } }
   }
+}
+
+/** A chunk is handed over, not copied: copies of a large content would wait here for a collection that is long in coming. */
+function buffersOf(value: unknown): readonly ArrayBuffer[] {
+  if (!(value instanceof Uint8Array) || !(value.buffer instanceof ArrayBuffer)) return []
+  return value.byteLength === value.buffer.byteLength ? [value.buffer] : []
 }
 
 if (parentPort !== null) attach(parentPort)
