@@ -8,6 +8,7 @@
  * the message: every fault there defers.
  */
 import { assertNever } from './brand.ts'
+import { describeNetworkFault } from './network-words.ts'
 import type { AttemptPhase, FaultScope, HopVerdict } from './outcome.ts'
 import { type EnhancedStatus, enhanced, formatReply, type SmtpReply } from './reply.ts'
 import { findMeaning } from './reply-texts.ts'
@@ -98,7 +99,12 @@ export function classifyFault(phase: AttemptPhase, fault: AttemptFault): Deferra
   const scope: FaultScope = SETUP_PHASES.has(phase) ? 'hop' : 'session'
   switch (fault.kind) {
     case 'network':
-      return faultDeferral(phase, networkStatus(phase, fault.code), scope, `${fault.message} while ${PHASE_TEXT[phase]}`)
+      return faultDeferral(
+        phase,
+        networkStatus(phase, fault.code),
+        scope,
+        `${describeNetworkFault(phase, fault.code, fault.message)} while ${PHASE_TEXT[phase]}`,
+      )
     case 'closed':
       return faultDeferral(phase, enhanced(4, 4, 2), scope, `the server closed the connection while ${PHASE_TEXT[phase]}`)
     case 'timeout':

@@ -111,6 +111,14 @@ describe('faults without a reply', () => {
     expect(triesNextHost(judgement)).toBe(scope !== 'credential')
     expect(hopVerdict(judgement)?.kind).toBe(scope === 'credential' ? 'credential-refused' : 'unwell')
   })
+  it.each([
+    ['connect', 'ECONNREFUSED', 'connect ECONNREFUSED 192.0.2.1:25', 'the relay refused the connection (ECONNREFUSED 192.0.2.1:25) while connecting'],
+    ['content', 'ECONNRESET', 'read ECONNRESET', 'the relay broke the connection (ECONNRESET) while sending the content'],
+    ['mx-lookup', 'EAI_AGAIN', 'look-up of mx.test failed', 'the name servers do not answer (look-up of mx.test failed) while looking up the host'],
+    ['connect', 'EBADMSG', 'connect EBADMSG 192.0.2.1:25', 'connect EBADMSG 192.0.2.1:25 while connecting'],
+  ] as const)('at %s %s is said in words, with the code behind them', (phase, code, message, reason) => {
+    expect(classifyFault(phase, { kind: 'network', code, message }).reason).toBe(reason)
+  })
   it('name the certificate fault as OpenSSL does', () => {
     expect(classifyFault('starttls', { kind: 'tls-failed', code: 'CERT_HAS_EXPIRED', message: 'certificate has expired' }).reason).toContain('CERT_HAS_EXPIRED')
   })

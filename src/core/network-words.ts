@@ -1,0 +1,41 @@
+/**
+ * What went wrong on the network in words for people, with the system's own code behind it.
+ *
+ * Only texts: what a fault means for the mail is decided in `core/classify.ts`.
+ */
+import type { AttemptPhase } from './outcome.ts'
+
+/** Of a connection, by the system's code. */
+const CONNECTION_WORDS: ReadonlyMap<string, string> = new Map([
+  ['ECONNREFUSED', 'the relay refused the connection'],
+  ['ECONNRESET', 'the relay broke the connection'],
+  ['EPIPE', 'the relay broke the connection'],
+  ['ETIMEDOUT', 'the relay does not answer'],
+  ['EHOSTUNREACH', 'the relay cannot be reached'],
+  ['EHOSTDOWN', 'the relay cannot be reached'],
+  ['ENETUNREACH', 'this machine has no way to the network of the relay'],
+  ['ENETDOWN', 'the network of this machine is down'],
+  ['EADDRNOTAVAIL', 'this machine does not have the source address, or has no free port left'],
+  ['EACCES', 'this machine does not allow the connection'],
+  ['EPERM', 'this machine does not allow the connection'],
+  ['EMFILE', 'too many files and connections are open here'],
+  ['ENFILE', 'too many files and connections are open here'],
+])
+/** Of a name look-up. */
+const LOOKUP_WORDS: ReadonlyMap<string, string> = new Map([
+  ['ENOTFOUND', 'there is no such host'],
+  ['ENODATA', 'the host has no address'],
+  ['EAI_AGAIN', 'the name servers do not answer'],
+  ['ETIMEDOUT', 'the name servers do not answer'],
+  ['ECONNREFUSED', 'the name servers do not answer'],
+])
+
+/**
+ * `the relay refused the connection (ECONNREFUSED 127.0.0.1:25)`. The words come first; a code that
+ * has none leaves the system's own message.
+ */
+export function describeNetworkFault(phase: AttemptPhase, code: string, message: string): string {
+  const words = (phase === 'mx-lookup' ? LOOKUP_WORDS : CONNECTION_WORDS).get(code)
+  // The system call in front (`connect`, `read`) tells an operator nothing.
+  return words === undefined ? message : `${words} (${message.replace(/^(?:connect|read|write) (?=E[A-Z])/, '')})`
+}
