@@ -5,8 +5,8 @@
  * either. Files opened before stay open; certificates that only root can read are read before.
  */
 import { execFileSync } from 'node:child_process'
-import { chownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { chownSync, closeSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import process from 'node:process'
 
 export interface SystemUser {
@@ -33,13 +33,21 @@ export function isRoot(): boolean {
 
 /** Makes the data folder if need be and hands it and the files in it to the user. Links are left alone. */
 export function handOver(folder: string, user: SystemUser): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const first = mkdirSync(folder, { recursive: true, mode: 0o700 })
+  if (first !== undefined) syncNames(dirname(first))
   chownSync(folder, user.uid, user.gid)
   for (const name of readdirSync(folder)) {
     const path = join(folder, name)
     const stat = lstatSync(path)
     if (stat.isFile() && stat.nlink === 1) chownSync(path, user.uid, user.gid)
   }
+}
+
+/** What was made in it survives a power cut; the user may not be allowed to do this for a parent folder. */
+function syncNames(folder: string): void {
+  const fd = openSync(folder, 'r')
+  fsyncSync(fd)
+  closeSync(fd)
 }
 
 /** Becomes that user. Throws if any trace of root is left. */

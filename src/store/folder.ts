@@ -45,13 +45,21 @@ export function prepareFolder(folder: string, journal: Journal): StorePaths {
 
 /** The names of the files survive a power cut, too. */
 export function syncFolder(folder: string): void {
-  for (const path of [folder, dirname(folder)]) {
-    const fd = openSync(path, 'r')
-    try {
-      fsyncSync(fd)
-    } finally {
-      closeSync(fd)
-    }
+  sync(folder)
+  try {
+    sync(dirname(folder))
+  } catch (error) {
+    // A folder that may be passed through and not listed: whoever made the data folder in it, root, has synced it.
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error
+  }
+}
+
+function sync(path: string): void {
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
   }
 }
 
