@@ -12,7 +12,7 @@ import { createDelivery, type Delivery } from '../delivery/delivery.ts'
 import type { Intake } from '../intake/intake.ts'
 import { createHostResolver } from '../net/host-resolver.ts'
 import { createDialer } from '../net/node-dialer.ts'
-import { type OpenStore, openStore } from '../store/open-store.ts'
+import { type OpenStore, openStore, type StoreCondition } from '../store/open-store.ts'
 import { createCaptureTransport } from '../transports/capture-transport.ts'
 import { createSmtpTransport } from '../transports/smtp-transport.ts'
 import type { DialogueHub } from './dialogue-hub.ts'
@@ -52,6 +52,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     journal,
     cacheOctetsMax: CACHE_OCTETS_MAX,
     randomToken: newToken,
+    onCondition: (change) => openOrPause(intake, change),
     ...(parts.crashAt === null ? {} : { crashAt: parts.crashAt }),
   })
   const newQueueId = createQueueIds(() => clock.now(), await store.queue.lastQueueId())
@@ -95,6 +96,13 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
       await store.close()
     },
   }
+}
+
+/** Clients hear at MAIL that the store takes nothing, not only after they have sent their content. */
+export function openOrPause(intake: Pick<Intake, 'pause' | 'resume'>, change: StoreCondition): void {
+  if (change.kind === 'sound') intake.resume()
+  else if (change.kind === 'full') intake.pause('the disk is full', 'full')
+  else intake.pause('the queue cannot be written', 'io')
 }
 
 /** Lease tokens: unguessable is not needed, unique across restarts is. */

@@ -15,7 +15,7 @@ import { freeOctets, prepareFolder, type StorePaths, syncFolder } from './folder
 import { createBodyStore } from './sqlite/body-store.ts'
 import { createCheckpoints } from './sqlite/checkpoints.ts'
 import type { FaultPlan } from './sqlite/faults.ts'
-import { GroupCommit } from './sqlite/group-commit.ts'
+import { type Condition, GroupCommit } from './sqlite/group-commit.ts'
 import { takeInstanceLock } from './sqlite/instance-lock.ts'
 import { createQueueAdmin } from './sqlite/queue-admin.ts'
 import { createQueueStore } from './sqlite/queue-store.ts'
@@ -33,11 +33,16 @@ export interface StoreOptions {
   readonly randomToken: () => string
   /** Most octets of content kept in memory for messages that are about to be delivered. Default 32 MiB. */
   readonly cacheOctetsMax?: number
+  /** Called when new mail is no longer taken (`full`, `suspect`), and when it is again (`sound`). */
+  readonly onCondition?: (change: StoreCondition) => void
   /** Crash tests only: the named point at which the process kills itself, see `sqlite/faults.ts`. */
   readonly crashAt?: string
   /** Tests only: faults of the disk on request; goes before `crashAt`. */
   readonly faults?: FaultPlan
 }
+/** Whether the store takes mail, and what the fault said if it does not. */
+export type StoreCondition = { readonly kind: 'sound' } | { readonly kind: 'full' | 'suspect'; readonly reason: string }
+
 export interface StoreHealth {
   /** full: no space for new mail; suspect: the disk failed and the store is being reopened and probed. */
   readonly state: 'sound' | 'full' | 'suspect' | 'closed'
@@ -85,6 +90,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     journal,
     onChange(change) {
       recovery.onChange(change)
+      tellCondition(change, options.onCondition)
       // While there is room for it: the log's own space is then free for settlements.
       if (change.condition === 'full') checkpoints.start()
     },
@@ -136,6 +142,12 @@ function openError(folder: string, error: unknown): Error {
   if (name === 'NewerSchemaError') return new StoreOpenError('newer-schema', message, error)
   if (/malformed|not a database/.test(message)) return new StoreOpenError('damaged', `${folder}/queue.db is damaged (${message}): restore a backup`, error)
   return new StoreOpenError('not-writable', `the queue in ${folder} cannot be opened: ${message}`, error)
+}
+
+/** A store that is being opened or closed says nothing: who waits for it hears the end of that. */
+function tellCondition({ condition, reason }: { readonly condition: Condition; readonly reason: string | null }, tell: StoreOptions['onCondition']): void {
+  if (condition === 'sound') tell?.({ kind: 'sound' })
+  else if (condition === 'full' || condition === 'suspect') tell?.({ kind: condition, reason: reason ?? 'no reason known' })
 }
 
 function stateOf({ condition, reason }: GroupCommit): Pick<StoreHealth, 'state' | 'reason'> {

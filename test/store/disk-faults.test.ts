@@ -88,6 +88,26 @@ describe('a sync that fails', () => {
   })
 })
 
+describe('whoever takes mail in', () => {
+  it('hears when the store takes none, and when it does again', async () => {
+    const disk = createDiskFaults()
+    const clock = createFakeClock(NOON)
+    const heard: string[] = []
+    const store = await openSqlite({ faults: disk.plan, clock, onCondition: (change) => heard.push(change.kind) })
+    expect(heard).toEqual(['sound'])
+    disk.failCommit(DISK_FAULT.fsyncFailed)
+    await expect(store.queue.enqueue(makeAcceptance())).rejects.toMatchObject({ kind: 'io' })
+    expect(heard).toEqual(['sound', 'suspect'])
+    await store.reopen()
+    expect(heard).toEqual(['sound', 'suspect', 'sound'])
+    disk.failCommit(DISK_FAULT.full)
+    await expect(store.queue.enqueue(makeAcceptance())).rejects.toMatchObject({ kind: 'full' })
+    await clock.advance(2_000)
+    await soundAgain(store)
+    expect(heard).toEqual(['sound', 'suspect', 'sound', 'full', 'sound'])
+  })
+})
+
 describe('every statement in turn', () => {
   const cases = [
     ['io', DISK_FAULT.writeFailed],
