@@ -15,6 +15,7 @@ import { createDialer } from '../net/node-dialer.ts'
 import { type OpenStore, openStore, type StoreCondition } from '../store/open-store.ts'
 import { createCaptureTransport } from '../transports/capture-transport.ts'
 import { createSmtpTransport } from '../transports/smtp-transport.ts'
+import { makeQueueDue } from './control.ts'
 import type { DialogueHub } from './dialogue-hub.ts'
 import type { ServerJournal } from './journal.ts'
 import { createRetention, type Retention } from './retention.ts'
@@ -75,6 +76,10 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     random: Math.random,
     newToken: () => newToken() as LeaseToken,
     newQueueId,
+    clockWentBack: () => {
+      const noted = (error: Error): void => journal.note('delivery', 'error', 'mail waits although the clock was set back', { reason: error.message })
+      makeQueueDue(store.admin, clock.now()).then(delivery.wake, noted)
+    },
   })
   const retention = createRetention({ settings: settings.retention, bodies: store.bodies, clock, journal })
   return {

@@ -8,7 +8,7 @@ import type { EpochMs } from '../core/brand.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Delivery } from '../delivery/delivery.ts'
 import type { Intake } from '../intake/intake.ts'
-import type { QueueAdmin, QueueFilter } from '../ports/queue-admin.ts'
+import type { ActResult, QueueAdmin, QueueFilter } from '../ports/queue-admin.ts'
 import type { ReloadResult, ServerControl } from '../ports/server-control.ts'
 import type { DialogueHub } from './dialogue-hub.ts'
 import type { ServerJournal } from './journal.ts'
@@ -61,6 +61,11 @@ export function createControl(parts: ControlParts): ServerControl {
     submit: (request) => intake.submit(request),
     watchDialogue: (filter, line) => dialogue.watch(filter, line),
   }
+}
+
+/** After the wall clock was set back, due times of before lie too far ahead, of mail never tried, too. */
+export function makeQueueDue(admin: Pick<QueueAdmin, 'act'>, now: EpochMs): Promise<ActResult> {
+  return admin.act('retry', { states: ['queued'] }, 'clock', now)
 }
 
 /** Operators' acts that make mail due wake the scheduler; the store itself knows nobody. */

@@ -40,6 +40,8 @@ export interface DeliveryParts {
   readonly random: () => number
   readonly newToken: () => LeaseToken
   readonly newQueueId: () => QueueId
+  /** The wall clock was set back: what is queued has to be made due anew, then `wake` called. */
+  readonly clockWentBack?: () => void
 }
 export type RouteQuestion = Parameters<ServerControl['explainRoute']>[0]
 
@@ -73,7 +75,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
   const dispatch: Dispatch = new Dispatch({ context, ready, recorder, wake: () => scheduler.wake() })
   const scheduler = new Scheduler({ context, ready, dispatch })
   const leases = new Leases({ context, ready, dueAt: (at) => scheduler.dueAt(at) })
-  const overdue = new Overdue({ context, ready, dispatch, recorder })
+  const overdue = new Overdue({ context, ready, dispatch, recorder, clockWentBack: () => parts.clockWentBack?.() })
   const settled = (unit: SettleUnit): void => {
     const { batch } = unit
     ready.letGo(batch, unit.settlements.length)

@@ -4,7 +4,8 @@
  *
  * Who outlived the lifetime gets one last attempt if the lane is open and expires with the lane's
  * reason if it is not (decided in `dispatch.ts`). After a jump of the wall clock, and at start,
- * nothing expires untried for a while, so that a wrong clock does not bounce a queue.
+ * nothing expires untried for a while, so that a wrong clock does not bounce a queue. After a jump
+ * back, due times of before are too far ahead, and whoever can change the queue is told.
  */
 import type { EpochMs } from '../core/brand.ts'
 import type { CancelTimer } from '../core/clock.ts'
@@ -19,6 +20,8 @@ export interface OverdueParts {
   readonly ready: ReadySet
   readonly dispatch: Dispatch
   readonly recorder: OutcomeRecorder
+  /** The wall clock went back: due times that were set before are far ahead now. */
+  readonly clockWentBack: () => void
 }
 
 const PASS_EVERY_MS = 60_000
@@ -109,6 +112,7 @@ export class Overdue {
     if (Math.abs(jumpMs) < JUMP_MS) return
     journal.note('delivery', 'warn', 'the wall clock has jumped', { jumpMs })
     this.#grantGrace()
+    if (jumpMs < 0) this.#parts.clockWentBack()
   }
 
   /** Long enough for every lane to be asked again. */

@@ -202,6 +202,19 @@ describe('the end of the lifetime', () => {
   })
 })
 
+describe('a wall clock that is set back', () => {
+  it('does not make mail wait for the time of before', async () => {
+    const smtp = createFakeTransport((batch) => reportAll(batch, deferredOutcome()))
+    const { submit, clock, state } = await start({ smtp })
+    const one = await submit()
+    await clock.settle()
+    smtp.answer = deliverAll
+    clock.jumpWall(-3 * DAY)
+    await clock.advance(2 * MINUTE)
+    expect(state(one)).toBe('delivered')
+  })
+})
+
 describe('a failed recipient', () => {
   it('is reported to the sender in the same commit', async () => {
     const smtp = createFakeTransport((batch) => (batch.message.origin.kind === 'dsn' ? deliverAll(batch) : reportAll(batch, failedOutcome())))

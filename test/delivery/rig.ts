@@ -2,6 +2,7 @@
  * Delivery with a store in memory, a clock that stands still and transports that answer what the test says.
  */
 import { afterEach, expect } from 'vitest'
+import { makeQueueDue } from '../../src/app/control.ts'
 import type { EpochMs, LeaseToken, QueueId } from '../../src/core/brand.ts'
 import type { EventKind } from '../../src/core/event.ts'
 import { compileAddressPattern, compileGlob } from '../../src/core/pattern.ts'
@@ -134,6 +135,7 @@ export function createRig(options: RigOptions = {}): Rig {
     random: () => 0.5,
     newToken: () => `born-${++tokens}` as LeaseToken,
     newQueueId: () => makeQueueId(clock.now()),
+    clockWentBack: () => void makeQueueDue(store.admin, clock.now()).then(delivery.wake),
   })
   return {
     delivery,
