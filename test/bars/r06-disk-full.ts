@@ -4,6 +4,7 @@
  */
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { readStatus } from './support/admin.ts'
 import { startLoad } from './support/load.ts'
 import { makeDisk, whyNoCuts } from './support/power.ts'
 import { freePort, makeFolder, removeFolder, startServer } from './support/server.ts'
@@ -39,7 +40,7 @@ await runBar('R06 disk-full', async ({ full }) => {
       await until(
         'the queue drains on a full disk',
         async () => {
-          const { queue } = JSON.parse(await server.cli(['status', '--json']))
+          const { queue } = await readStatus(server)
           return queue.queued + queue.leased <= 5
         },
         60_000,
@@ -56,7 +57,7 @@ await runBar('R06 disk-full', async ({ full }) => {
     await until(
       'the queue is empty',
       async () => {
-        const { queue } = JSON.parse(await server.cli(['status', '--json']))
+        const { queue } = await readStatus(server)
         return queue.queued + queue.leased === 0
       },
       60_000,
