@@ -6,9 +6,10 @@
 import type { Delivery } from '../delivery/delivery.ts'
 import type { Intake } from '../intake/intake.ts'
 import type { ReloadResult } from '../ports/server-control.ts'
+import { type LoadedConfig, type LoadRequest, loadConfig } from './config.ts'
 import type { ServerJournal } from './journal.ts'
 import type { Retention } from './retention.ts'
-import { diffSettings, type ServerSettings } from './settings.ts'
+import { buildSettings, diffSettings, type ServerSettings } from './settings.ts'
 
 export interface ReloadParts {
   readonly initial: ServerSettings
@@ -24,6 +25,17 @@ export interface Reloader {
   current(): ServerSettings
 }
 
+/**
+ * How a running server reads its configuration again: the file that it was started with, wherever it was
+ * found. A file that is gone is a fault, never a reason to go on with the defaults, which capture mail.
+ */
+export function createRereader(started: LoadedConfig, explicitPath: string | null): ReloadParts['read'] {
+  const { env, cwd } = started
+  // What only root could read at the start is kept as it was.
+  const request: LoadRequest = { explicitPath: started.file ?? explicitPath, env, cwd, keepUnreadable: true }
+  return (previous) => buildSettings(loadConfig(request), { previous })
+}
+
 export function createReloader(parts: ReloadParts): Reloader {
   const { intake, delivery, retention, journal } = parts
   let current = parts.initial
@@ -31,7 +43,10 @@ export function createReloader(parts: ReloadParts): Reloader {
 
   const once = async (): Promise<ReloadResult> => {
     const next = parts.read(current)
-    const result = diffSettings(current, next)
+    const { changed } = diffSettings(current, next)
+    // Against what runs, not against the last file: it stays so until the restart.
+    const { needsRestart } = diffSettings(parts.initial, next)
+    const result: ReloadResult = { changed, needsRestart }
     // Listeners are the only part that can fail: they go first, and undo themselves.
     await intake.reload(next.intake)
     delivery.reload(next.delivery)
@@ -40,7 +55,7 @@ export function createReloader(parts: ReloadParts): Reloader {
     if (next.log.level !== current.log.level) journal.setLevel('all', next.log.level)
     journal.reopen()
     current = next
-    journal.note('config', 'info', 'configuration reloaded', { changed: result.changed, needsRestart: result.needsRestart })
+    journal.note('config', 'info', 'configuration reloaded', { changed, needsRestart })
     return result
   }
   return {

@@ -17,7 +17,7 @@ import { createDialogueHub } from './dialogue-hub.ts'
 import { firstSteps } from './first-steps.ts'
 import { createJournal, type ServerJournal } from './journal.ts'
 import { createRealClock } from './real-clock.ts'
-import { createReloader } from './reload.ts'
+import { createReloader, createRereader } from './reload.ts'
 import { becomeServiceUser } from './service-user.ts'
 import { buildSettings, type ServerSettings } from './settings.ts'
 import { readVersion } from './version.ts'
@@ -41,6 +41,8 @@ export interface ServeOptions {
 export async function runServer(options: ServeOptions): Promise<number> {
   // Every file and socket made from here on is its owner's alone.
   process.umask(0o077)
+  // By default the signal ends a process; one that comes before we are ready asks for what is just being done.
+  process.on('SIGHUP', ignored)
   const { env, cwd } = options
   const loaded = loadConfig({ explicitPath: options.configPath, env, cwd })
   const settings = buildSettings(loaded)
@@ -51,11 +53,16 @@ export async function runServer(options: ServeOptions): Promise<number> {
   const intake = createIntake({ settings: settings.intake, clock, journal, tap: dialogue })
   await intake.bind()
   const socketPath = options.socketPath ?? settings.adminSocket
-  const user = becomeServiceUser({ configured: settings.user, configFile: loaded.file, folders: [settings.dataFolder, dirname(socketPath)] })
+  const user = becomeServiceUser({
+    configured: settings.user,
+    configFile: loaded.file,
+    folders: [settings.dataFolder, dirname(socketPath)],
+    files: settings.log.file === null ? [] : [settings.log.file],
+  })
   const server = await compose({ settings, intake, clock, journal, dialogue, crashAt: options.env.POSTERN_TEST_CRASH_AT ?? null })
   const reloader = createReloader({
     initial: settings,
-    read: (previous) => reread(options, previous),
+    read: createRereader(loaded, options.configPath),
     intake,
     delivery: server.delivery,
     retention: server.retention,
@@ -87,15 +94,13 @@ export async function runServer(options: ServeOptions): Promise<number> {
   return 0
 }
 
+function ignored(): void {
+  // See where it is registered.
+}
+
 /** A reload by signal has nobody to answer to. */
 function refused(): void {
   // The reloader has noted why.
-}
-
-/** For a reload: what only root could read at the start is kept as it was. */
-function reread(options: ServeOptions, previous: ServerSettings): ServerSettings {
-  const { env, cwd } = options
-  return buildSettings(loadConfig({ explicitPath: options.configPath, env, cwd, keepUnreadable: true }), { previous })
 }
 
 function logFormat(settings: ServerSettings, options: ServeOptions): 'json' | 'pretty' {

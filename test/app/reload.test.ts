@@ -1,0 +1,103 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { loadConfig } from '../../src/app/config.ts'
+import { createReloader, createRereader, type Reloader } from '../../src/app/reload.ts'
+import { buildSettings } from '../../src/app/settings.ts'
+import type { IntakeSettings } from '../../src/intake/settings.ts'
+import { makeTempFolder } from '../support/temp-folder.ts'
+
+interface Bench {
+  readonly reloader: Reloader
+  readonly file: string
+  readonly taken: string[]
+  readonly notes: string[]
+  readonly write: (yaml: string) => void
+  refusal: Error | null
+}
+
+function setup(first = 'limits: { hops: 10 }'): Bench {
+  const cwd = makeTempFolder()
+  const file = join(cwd, 'postern.yaml')
+  const write = (yaml: string): void => writeFileSync(file, `hostname: app.example.com\n${yaml}\n`)
+  write(first)
+  const loaded = loadConfig({ explicitPath: null, env: {}, cwd, systemPath: null })
+  const taken: string[] = []
+  const notes: string[] = []
+  const bench: Bench = {
+    file,
+    taken,
+    notes,
+    write,
+    refusal: null,
+    reloader: createReloader({
+      initial: buildSettings(loaded),
+      read: createRereader(loaded, null),
+      intake: {
+        async reload(settings: IntakeSettings) {
+          if (bench.refusal !== null) throw bench.refusal
+          taken.push(`intake ${settings.limits.hops}`)
+        },
+      } as never,
+      delivery: { reload: () => taken.push('delivery') } as never,
+      retention: { reload: () => taken.push('retention') } as never,
+      journal: {
+        note: (_subsystem: string, level: string, text: string) => notes.push(`${level}: ${text}`),
+        setLevel: () => undefined,
+        reopen: () => undefined,
+      } as never,
+    }),
+  }
+  return bench
+}
+
+describe('reload', () => {
+  it('hands the new settings to all parts and says what has changed', async () => {
+    const { reloader, taken, write } = setup()
+    write('limits: { hops: 20 }')
+    expect(await reloader.reload()).toEqual({ changed: ['limits.hops'], needsRestart: [] })
+    expect(taken).toEqual(['intake 20', 'delivery', 'retention'])
+  })
+
+  it('changes nothing when the file is gone: the defaults would capture the mail', async () => {
+    const { reloader, taken, file, notes } = setup()
+    const before = reloader.current()
+    rmSync(file)
+    await expect(reloader.reload()).rejects.toThrow('there is no such file')
+    expect(reloader.current()).toBe(before)
+    expect(taken).toEqual([])
+    expect(notes).toEqual(['error: reload refused, nothing was changed'])
+  })
+
+  it.each([
+    ['an unknown key', 'limits: { hop: 1 }'],
+    ['half a file', 'limits: {'],
+    ['a route to nowhere', 'routes: [ { via: nowhere } ]'],
+  ])('changes nothing with %s', async (_name, yaml) => {
+    const { reloader, taken, write } = setup()
+    const before = reloader.current()
+    write(yaml)
+    await expect(reloader.reload()).rejects.toThrow()
+    expect(reloader.current()).toBe(before)
+    expect(taken).toEqual([])
+  })
+
+  it('changes nothing when a listener cannot be opened, and works at the next try', async () => {
+    const bench = setup()
+    bench.refusal = new Error('cannot listen')
+    bench.write('limits: { hops: 30 }')
+    await expect(bench.reloader.reload()).rejects.toThrow('cannot listen')
+    expect(bench.taken).toEqual([])
+    bench.refusal = null
+    expect((await bench.reloader.reload()).changed).toEqual(['limits.hops'])
+  })
+
+  it('names what needs a restart until it is as it runs again', async () => {
+    const { reloader, write } = setup()
+    write('limits: { hops: 10 }\ndata: ./elsewhere')
+    expect(await reloader.reload()).toEqual({ changed: ['data'], needsRestart: ['data'] })
+    expect(await reloader.reload()).toEqual({ changed: [], needsRestart: ['data'] })
+    write('limits: { hops: 10 }')
+    expect(await reloader.reload()).toEqual({ changed: ['data'], needsRestart: [] })
+  })
+})
