@@ -144,7 +144,7 @@ async function atEdges(port: number, about: { readonly fake: FakeEnd; readonly i
   const { fake, id, full } = about
   if (fake.inHeader) return
   for (const edge of CHUNK_EDGES) {
-    for (const offset of full ? EDGE_OFFSETS : [-1, 0]) {
+    for (const offset of full ? EDGE_OFFSETS : [-2, -1]) {
       const own = `${id}-${edge}-${offset}`
       const head = contentWith(fake, own).indexOf('before') + 'before'.length
       const filler = fill(edge + offset - head)

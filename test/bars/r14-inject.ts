@@ -8,8 +8,8 @@
 import { readFileSync } from 'node:fs'
 import { isDrained, readStatus } from './support/admin.ts'
 import { badJsonLines, badOutput, badPrettyLines, commandsThatBreak, extraCommands, extraHeaderLines, formulaCells } from './support/inject-evidence.ts'
-import { lookAtEverything, type Printed, tryApi, tryArguments, trySubject, watchLive } from './support/inject-local.ts'
-import { SMTP_FIELDS, sendToPeer, startHostilePeer, type Tried, tryJavaMail, trySmtpField } from './support/inject-smtp.ts'
+import { lookAtEverything, type Printed, tryApi, tryArguments, tryLane, trySubject, watchLive } from './support/inject-local.ts'
+import { SMTP_FIELDS, sendToPeer, startHostilePeer, type Tried, tryJavaMail, trySmtpField, tryXtext, XTEXT_TAKEN } from './support/inject-smtp.ts'
 import { freePort, makeFolder, type PosternProcess, removeFolder, startServer } from './support/server.ts'
 import { type Sink, startSink } from './support/sink.ts'
 import { runBar, seeded, until } from './support/verdict.ts'
@@ -52,14 +52,14 @@ await runBar('R14 inject', async ({ full, seed }) => {
   const peer = await startHostilePeer(seed)
   const printed: Printed[] = []
   const json = await runServer({ format: 'json', sink, peer, count, seed, printed })
-  const pretty = await runServer({ format: 'pretty', sink, peer: await startHostilePeer(seed + 1), count: Math.ceil(count / 10), seed: seed + 1, printed })
+  const pretty = await runServer({ format: 'pretty', sink, peer: await startHostilePeer(seed + 1), count: Math.ceil(count / 3), seed: seed + 1, printed })
   await Promise.all([sink.close(), peer.close()])
   const commands = extraCommands(evidence.lines)
   const output = badOutput(printed)
   const cells = printed.filter(({ argv }) => argv.includes('--csv')).flatMap(({ text }) => formulaCells(text))
   const broken = commandsThatBreak(count, seeded(seed))
   const logLines = [...json.extraLogLines, ...pretty.extraLogLines]
-  const faults = [...json.faults, ...pretty.faults]
+  const faults = [...json.faults, ...pretty.faults, ...changedXtext(evidence.lines)]
   const javaMail = json.javaMail ?? pretty.javaMail
   const raw = sink.counts.bareLineEnds + sink.counts.nuls + peer.counts.bareLineEnds + peer.counts.nuls
   for (const [what, list] of Object.entries({ fault: faults, command: commands, header: evidence.extraHeaders, log: logLines, output, cell: cells })) {
@@ -114,6 +114,7 @@ async function runServer({ format, sink, peer, count, seed, printed }: ServerRun
   const port = await freePort()
   const server = await startServer({ port, relayPort: sink.port, folder, config: configOf(format, peer.port, `${folder}/postern.log`) })
   const tried = await tryAll({ server, port, count, seed, printed })
+  const xtext = await tryXtext(port)
   const javaMail = await tryJavaMail(port)
   await until('the queue is empty', () => isDrained(server), 180_000)
   printed.push(...(await lookAtEverything(server, 60)))
@@ -130,12 +131,24 @@ async function runServer({ format, sink, peer, count, seed, printed }: ServerRun
     strings: tried.reduce((sum, one) => sum + one.strings, 0),
     accepted: sinceStart.accepted,
     delivered: sinceStart.delivered,
-    faults: [...tried.flatMap((one) => one.faults), ...(code === 0 ? [] : [`ended with ${code}`]), ...(loud === null ? [] : [`on its output: ${loud[0]}`])],
+    faults: [
+      ...tried.flatMap((one) => one.faults),
+      ...xtext,
+      ...(code === 0 ? [] : [`ended with ${code}`]),
+      ...(loud === null ? [] : [`on its output: ${loud[0]}`]),
+    ],
     extraLogLines: format === 'json' ? badJsonLines(log) : badPrettyLines(log),
     longestLogLine: Math.max(...log.split('\n').map((line) => line.length)),
     logMismatch: Math.abs(accepted - sinceStart.accepted),
     javaMail,
   }
+}
+
+/** Each value went out as it came in, with MAIL and with RCPT. */
+function changedXtext(lines: readonly string[]): readonly string[] {
+  return XTEXT_TAKEN.flatMap((value) => [` ENVID=${value}`, ` ORCPT=rfc822;${value}`]).filter(
+    (parameter) => !lines.some((line) => `${line} `.includes(`${parameter} `)),
+  )
 }
 
 async function tryAll(round: Round): Promise<readonly Tried[]> {
@@ -149,6 +162,7 @@ async function tryAll(round: Round): Promise<readonly Tried[]> {
   )
   for (const [index, field] of SMTP_FIELDS.entries()) tried.push(await trySmtpField(port, field, { count, seed: seed + 100 + index }))
   for (const field of ['from', 'to'] as const) tried.push(await tryApi(server, field, { count, seed: seed + (field === 'from' ? 200 : 201) }))
+  tried.push(await tryLane(server, { count: Math.min(count, 500), seed: seed + 202 }))
   tried.push(await trySubject(server, { count, seed: seed + 300 }, printed))
   tried.push(await tryArguments(server, { count, seed: seed + 301 }, printed))
   const taken = await sendToPeer(port, count)

@@ -53,9 +53,15 @@ const STATUS_FIELDS = new Set(
   ].map((name) => name.toLowerCase()),
 )
 
+/** What Postern writes: a name or literal, the address, itself, the id, one recipient, the date. Comments hold nothing of the client's. */
+const RECEIVED =
+  /^Received: (?:from [\w.:[\]?-]{1,255} \(\[127\.0\.0\.1\]\)\s+)?by postern\.test(?: with [A-Z0-9]+)? id [0-9A-Z]{11}(?:\s+for <[^\r\n]+>)?;\s+[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} \+0000$/
+
 /** Header fields of a message at the sink, and fields of the report inside it, that Postern or the sender did not mean. */
 export function extraHeaderLines(content: string): readonly string[] {
   const extra = unknownFields(blockOf(content), FIELDS)
+  const trace = /^Received: [^\r\n]*(?:\r\n[ \t][^\r\n]*)*/m.exec(blockOf(content))?.[0]
+  if (trace !== undefined && !RECEIVED.test(trace)) extra.push(trace)
   const boundary = /boundary="([^"]+)"/.exec(blockOf(content))?.[1]
   if (boundary === undefined) return extra
   for (const part of content.split(`\r\n--${boundary}`).slice(1, -1)) {

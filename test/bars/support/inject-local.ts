@@ -9,7 +9,7 @@ import { PassThrough, Writable } from 'node:stream'
 import { createRealClock } from '../../../src/app/real-clock.ts'
 import type { CliContext } from '../../../src/cli/context.ts'
 import { main } from '../../../src/cli/main.ts'
-import { submit } from './admin.ts'
+import { ask, submit } from './admin.ts'
 import { inParallel } from './client.ts'
 import { hostileText } from './hostile-strings.ts'
 import type { Tried } from './inject-smtp.ts'
@@ -40,6 +40,20 @@ export async function tryApi(server: PosternProcess, field: 'from' | 'to', { cou
     else if (answer.status === 400 || answer.status === 422) tried.refused++
     else tried.faults.push(`api ${field} ${JSON.stringify(text)}: ${answer.status} ${answer.body}`)
   })
+  return tried
+}
+
+/** A name of a relay that an operator asks for: it is noted in the log as it was given. */
+export async function tryLane(server: PosternProcess, { count, seed }: About): Promise<Tried> {
+  const tried: Tried = { strings: 0, accepted: 0, refused: 0, faults: [] }
+  const random = seeded(seed)
+  for (let i = 0; i < count; i++) {
+    const answer = await ask(server, 'POST', '/v1/flush', { lane: hostileText(random) })
+    tried.strings++
+    if (answer.status === 200) tried.accepted++
+    else if (answer.status === 400) tried.refused++
+    else tried.faults.push(`lane: ${answer.status} ${answer.body}`)
+  }
   return tried
 }
 

@@ -84,6 +84,31 @@ async function tryOne(client: BarClient, { field, number, text, octets }: Attemp
   return client.reply()
 }
 
+const XTEXT_REFUSED = ['+00', '+0D+0A', '+0d+0a', 'a+0Ab', '+', 'a+', '+2', '+GG', '+2g', '+7F', '+80', 'a=b', 'a\x7f', 'a b', 'x'.repeat(501), '']
+/** Taken, and passed on octet by octet. */
+export const XTEXT_TAKEN = ['a+2Bb', 'a+3Db', 'a+20b', 'QQ314159', 'a/b;c', '+5C+22']
+
+/** I08: encoded control characters and broken encodings are refused. Answers what was not as it should be. */
+export async function tryXtext(port: number): Promise<readonly string[]> {
+  const faults: string[] = []
+  const client = await BarClient.open({ port })
+  for (const value of [...XTEXT_REFUSED, ...XTEXT_TAKEN]) {
+    const wanted = XTEXT_TAKEN.includes(value) ? '250 ' : '5'
+    const mail = await client.say(`MAIL FROM:<a@app.test> ENVID=${value}`)
+    if (!mail.startsWith(wanted)) faults.push(`ENVID=${value}: ${mail}`)
+    await client.say('RSET')
+    await client.say('MAIL FROM:<a@app.test>')
+    const rcpt = await client.say(`RCPT TO:<b@y.test> ORCPT=rfc822;${value}`)
+    if (!rcpt.startsWith(wanted)) faults.push(`ORCPT=rfc822;${value}: ${rcpt}`)
+    await client.say('RSET')
+    if (wanted === '5') continue
+    for (const line of [`MAIL FROM:<a@app.test> ENVID=${value}`, `RCPT TO:<b@y.test> ORCPT=rfc822;${value}`, 'DATA']) await client.say(line)
+    await client.say('From: a@app.test\r\n\r\nxtext\r\n.')
+  }
+  await client.quit()
+  return faults
+}
+
 /** The JavaMail case of 2025: one address that is two commands, in one write. Null: refused, nothing of it was run. */
 export async function tryJavaMail(port: number): Promise<string | null> {
   const client = await BarClient.open({ port })
