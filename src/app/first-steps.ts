@@ -18,7 +18,6 @@ export interface FirstStepsFacts {
 export function firstSteps(facts: FirstStepsFacts): string {
   const bold = (text: string): string => styleText('bold', text)
   const [first = 'smtp://127.0.0.1:2525'] = facts.listeners
-  const target = first.replace(/^smtps?:\/\//, '')
   const lines = [
     `${bold('Postern is running.')} Hand mail to ${bold(facts.listeners.join(', '))}.`,
     `Queue: ${facts.dataFolder}   Configuration: ${facts.configFile ?? 'none, built-in defaults'}`,
@@ -26,17 +25,17 @@ export function firstSteps(facts: FirstStepsFacts): string {
   ]
   if (facts.capturing) lines.push(`${bold('Nothing leaves this machine:')} every message is captured and can be read.`, '')
   else lines.push(`Mail leaves through: ${facts.relays.join(', ')}`, '')
-  lines.push(...sample(facts, target))
+  lines.push(...sample(facts, first))
   for (const warning of facts.warnings) lines.push(styleText('yellow', `Warning: ${warning}`))
   return `${lines.join('\n')}\n`
 }
 
-function sample(facts: FirstStepsFacts, target: string): string[] {
+function sample(facts: FirstStepsFacts, first: string): string[] {
   const { command } = facts
   const lines = [
     'Send a first mail (in another terminal):',
     `  ${command} test --from jira@example.com --to you@example.com`,
-    `  or: curl smtp://${target} --mail-from jira@example.com --mail-rcpt you@example.com -T message.eml`,
+    `  or: printf 'Subject: Hello\\r\\n\\r\\nIt works.\\r\\n' | curl -sS ${first} --mail-from jira@example.com --mail-rcpt you@example.com -T -`,
     'See what became of it:',
     `  ${command} ${facts.capturing ? 'captured list' : 'queue list'}`,
     `  ${command} trace you@example.com`,

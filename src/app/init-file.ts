@@ -20,6 +20,8 @@ export interface InitAnswers {
   readonly untilThen: 'hold' | 'capture'
   /** Null: the default beside the file. */
   readonly dataFolder: string | null
+  /** A try as root in a folder that perhaps no other user can enter. */
+  readonly asRoot: boolean
 }
 export interface InitRelay {
   /** With port. */
@@ -42,6 +44,7 @@ export function composeConfigFile(answers: InitAnswers): string {
     ],
     ['# The full name of this machine. Other servers want to see it, and to find it in DNS.', yaml({ hostname })],
     dataFolder === null ? [] : ['# The queue: on a disk that lasts.', yaml({ data: dataFolder })],
+    answers.asRoot ? ROOT_LINES : [],
     ['# Where the applications hand mail in.', yaml({ listen })],
     networks.length === 0
       ? []
@@ -55,6 +58,12 @@ export function composeConfigFile(answers: InitAnswers): string {
     .map((lines) => lines.join('\n'))
     .join('\n\n')}\n`
 }
+
+const ROOT_LINES = [
+  '# For a try only. On a server make a user for it (useradd --system postern) and take this line away:',
+  '# started as root, Postern then opens its ports and becomes that user.',
+  'user: root',
+]
 
 function relayLines({ host, tls, login, allowPlaintext }: InitRelay): readonly string[] {
   const above = [

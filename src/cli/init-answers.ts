@@ -30,7 +30,8 @@ export interface Asking {
   readonly context: CliContext
   readonly questions: InitQuestions
   readonly flags: InitFlags
-  readonly asRoot: boolean
+  /** For a server of the whole machine, as root: the ports and folders of the system. */
+  readonly forSystem: boolean
 }
 export interface GatheredRelay {
   readonly host: string
@@ -70,7 +71,7 @@ export async function gatherHostname(asking: Asking): Promise<string> {
 }
 
 export async function gatherListen(asking: Asking): Promise<readonly string[]> {
-  const standard = asking.asRoot ? ['smtp://127.0.0.1:25', 'smtp://[::1]:25'] : ['smtp://127.0.0.1:2525']
+  const standard = asking.forSystem ? ['smtp://127.0.0.1:25', 'smtp://[::1]:25'] : ['smtp://127.0.0.1:2525']
   return many(asking, { flag: '--listen', given: asking.flags.listen, message: 'Listen on', initial: standard, check: faultIn(parseListener) })
 }
 

@@ -65,14 +65,16 @@ export function registerInit(program: Command, context: CliContext, surroundings
 const NOTHING = 'Nothing was written. Without a configuration Postern listens on smtp://127.0.0.1:2525, and nothing leaves the machine: postern serve'
 
 async function init(context: CliContext, options: InitOptions, around: InitSurroundings): Promise<void> {
-  const asking: Asking = { context, questions: around.questions, flags: options, asRoot: around.asRoot }
+  const output = options.output ?? options.config
+  // npm sets it for `npx postern`: somebody tries Postern in a clone, and nothing goes into the system.
+  const trying = context.env.npm_command !== undefined && output === undefined
+  const asking: Asking = { context, questions: around.questions, flags: options, forSystem: around.asRoot && !trying }
   const type = await gatherType(asking)
   if (type === 'none') {
     finish(context, options, { type, file: null, secret: null, next: [NOTHING] })
     return
   }
-  const output = options.output ?? options.config
-  const file = output === undefined ? (around.asRoot ? SYSTEM_CONFIG_PATH : join(context.cwd, CONFIG_NAME)) : resolve(context.cwd, output)
+  const file = output === undefined ? (asking.forSystem ? SYSTEM_CONFIG_PATH : join(context.cwd, CONFIG_NAME)) : resolve(context.cwd, output)
   await mayWrite(asking, file, options)
   const hostname = await gatherHostname(asking)
   const relay = type === 'smarthost' || type === 'satellite' ? await gatherRelay(asking, type === 'smarthost') : null
@@ -80,10 +82,11 @@ async function init(context: CliContext, options: InitOptions, around: InitSurro
   const listen = await gatherListen(asking)
   const networks = await gatherNetworks(asking, listen)
   const dataFolder = options.data === undefined ? (file.startsWith('/etc/') ? '/var/lib/postern' : null) : resolve(context.cwd, options.data)
-  const answers: InitAnswers = { type, hostname, listen, networks, relay: relay === null ? null : written(relay), untilThen, dataFolder }
+  const place = { listen, networks, dataFolder, asRoot: around.asRoot && trying }
+  const answers: InitAnswers = { type, hostname, relay: relay === null ? null : written(relay), untilThen, ...place }
   const text = composeConfigFile(answers)
   checkBeforeWriting(text, file, context)
-  const secret = relay?.login === null || relay === null ? null : writeSecret(file, relay.login.password, around.asRoot)
+  const secret = relay?.login === null || relay === null ? null : writeSecret(file, relay.login.password, around.asRoot && !trying)
   writeFileSafely(file, text)
   finish(context, options, { type, file, secret, next: nextSteps(context, file, answers, around) })
 }
@@ -137,7 +140,7 @@ function nextSteps(context: CliContext, file: string, answers: InitAnswers, arou
   const [first = ''] = answers.listen
   return [
     `Check it:          ${command} config check`,
-    ...(around.asRoot && findUser('postern') === null ? ['Make its user:     useradd --system postern'] : []),
+    ...(around.asRoot && !answers.asRoot && findUser('postern') === null ? ['Make its user:     useradd --system postern'] : []),
     `Start the server:  ${command} serve`,
     `Send a first mail: ${command} test --from you@${answers.hostname} --to you@example.com`,
     `Point your applications at ${first.replace(/^smtps?:\/\//, '')}.`,

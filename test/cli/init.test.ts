@@ -20,7 +20,7 @@ async function runInit(
   cwd: string,
   argv: readonly string[],
   answers: Readonly<Record<string, string>> | null = null,
-  options: { readonly asRoot?: boolean; readonly input?: string } = {},
+  options: { readonly asRoot?: boolean; readonly input?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<Ran> {
   const chunks: string[] = []
   const stdout = new PassThrough()
@@ -31,7 +31,7 @@ async function runInit(
     stdin,
     stdout,
     stderr: new PassThrough(),
-    env: {},
+    env: options.env ?? {},
     cwd,
     isTerminal: answers !== null,
     outputIsTerminal: false,
@@ -85,6 +85,35 @@ const warningsOf = (cwd: string, explicitPath: string | null = null): readonly s
   loadConfig({ explicitPath, env: {}, cwd })
     .warnings.map(({ code }) => code)
     .filter((code) => code !== 'owner-differs')
+
+describe('init in a clone, by npx', () => {
+  const npx = { env: { npm_command: 'exec' } }
+  const flags = ['--type', 'local', '--hostname', 'app.example.com']
+
+  it('as root stays in the folder: nothing goes into the system, and no user is needed', async () => {
+    const cwd = makeTempFolder()
+    const { stdout, fault } = await runInit(cwd, flags, null, { asRoot: true, ...npx })
+    expect(fault).toBeNull()
+    expect(stdout).toContain('Wrote postern.yaml\n')
+    expect(stdout).toContain('npx postern serve')
+    expect(stdout).not.toContain('useradd')
+    expect(parse(read(cwd))).toMatchObject({ user: 'root', listen: ['smtp://127.0.0.1:2525'] })
+    expect(read(cwd)).toContain('# For a try only.')
+    expect(warningsOf(cwd)).toEqual([])
+  })
+  it('names no user for anybody else', async () => {
+    const cwd = makeTempFolder()
+    await runInit(cwd, flags, null, npx)
+    expect(parse(read(cwd))).not.toHaveProperty('user')
+  })
+  it('writes for the system where a file is named', async () => {
+    const cwd = makeTempFolder()
+    await runInit(cwd, [...flags, '--output', 'system.yaml'], null, { asRoot: true, ...npx })
+    const values = parse(read(cwd, 'system.yaml'))
+    expect(values).not.toHaveProperty('user')
+    expect(values).toMatchObject({ listen: ['smtp://127.0.0.1:25', 'smtp://[::1]:25'] })
+  })
+})
 
 describe('init by flags', () => {
   it('smarthost: writes a commented file that passes the check, and the password apart, closed', async () => {
