@@ -21,6 +21,10 @@ function openEnginePeer(dialogue: Dialogue): DialoguePeer {
       listen()
       return said.splice(0, count)
     },
+    rest() {
+      listen()
+      return said
+    },
     startTls: () => session.engine.tlsStarted(),
     stored: () => session.stored[seen++] ?? null,
     closed: () => session.closed,

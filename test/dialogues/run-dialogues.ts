@@ -42,6 +42,8 @@ export interface DialoguePeer {
   send(bytes: Buffer): void | Promise<void>
   /** The next lines that the server says, without CRLF; fewer if it says no more. */
   read(count: number): readonly string[] | Promise<readonly string[]>
+  /** Everything else that the server says until the client has gone. */
+  rest(): readonly string[] | Promise<readonly string[]>
   startTls(): void | Promise<void>
   /** The next message stored; null: none. */
   stored(): StoredFacts | null | Promise<StoredFacts | null>
@@ -135,7 +137,7 @@ export async function playDialogue(dialogue: Dialogue, peer: DialoguePeer, bytew
     const fault = await playStep(step, peer, bytewise)
     if (fault !== null) return `${dialogue.name}:${step.line}: ${fault}`
   }
-  const [more] = await peer.read(1)
+  const [more] = await peer.rest()
   if (more !== undefined) return `${dialogue.name}: at the end the server also said ${JSON.stringify(more)}`
   return (await peer.stored()) === null ? null : `${dialogue.name}: at the end there is another message stored`
 }
