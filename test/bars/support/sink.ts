@@ -18,6 +18,7 @@ export interface Received {
 export interface SinkBehaviour {
   /** Called at the final dot; what it answers is done. Default: store and 250. */
   onFinalDot?: (message: Received, socket: net.Socket) => 'accept' | 'store-and-drop' | 'drop' | { readonly reply: string }
+  /** Null: as usual. An empty text: no reply. */
   onCommand?: (verb: string, line: string, socket: net.Socket) => string | 'drop' | null
   /** Keeps whole contents, for comparing bytes. */
   readonly keepContent?: boolean
@@ -29,7 +30,16 @@ export interface Sink {
   readonly port: number
   readonly received: Received[]
   readonly contents: Map<string, Buffer>
-  readonly counts: { sessions: number; messages: number; bareLineEnds: number; nuls: number; unstuffed: number; open: number; mostOpen: number; commands: number }
+  readonly counts: {
+    sessions: number
+    messages: number
+    bareLineEnds: number
+    nuls: number
+    unstuffed: number
+    open: number
+    mostOpen: number
+    commands: number
+  }
   behaviour: SinkBehaviour
   /** Stops listening and drops all sessions; `listen` opens it again on the same port. */
   down(): Promise<void>
@@ -112,10 +122,13 @@ function serve(socket: net.Socket, sink: Sink): void {
       const special = sink.behaviour.onCommand?.(verb, line, socket) ?? null
       if (special === 'drop') return void socket.resetAndDestroy()
       if (special !== null) {
-        say(special)
+        if (special !== '') say(special)
         continue
       }
-      if (verb === 'EHLO') say(`250-sink.test\r\n${sink.behaviour.pipelining === false ? '' : '250-PIPELINING\r\n'}250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-SIZE 0\r\n250 ENHANCEDSTATUSCODES`)
+      if (verb === 'EHLO')
+        say(
+          `250-sink.test\r\n${sink.behaviour.pipelining === false ? '' : '250-PIPELINING\r\n'}250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-SIZE 0\r\n250 ENHANCEDSTATUSCODES`,
+        )
       else if (verb === 'MAIL') {
         from = line.match(/<(.*?)>/)?.[1] ?? ''
         to = []
@@ -141,9 +154,20 @@ function finish(socket: net.Socket, sink: Sink, message: { from: string; to: str
   checkBytes(message.content, sink.counts)
   checkDots(message.content, sink.counts)
   const content = Buffer.from(message.content.toString('latin1').replace(/^\.\./gm, '.'), 'latin1')
-  const id = content.subarray(0, 16384).toString('latin1').match(/^X-Test-Id: (\S+)/m)?.[1] ?? ''
+  const id =
+    content
+      .subarray(0, 16384)
+      .toString('latin1')
+      .match(/^X-Test-Id: (\S+)/m)?.[1] ?? ''
   const body = bodyOf(content)
-  const received: Received = { id, from: message.from, to: message.to, sha256: createHash('sha256').update(body).digest('hex'), octets: content.length, at: Date.now() }
+  const received: Received = {
+    id,
+    from: message.from,
+    to: message.to,
+    sha256: createHash('sha256').update(body).digest('hex'),
+    octets: content.length,
+    at: Date.now(),
+  }
   const verdict = sink.behaviour.onFinalDot?.(received, socket) ?? 'accept'
   if (verdict === 'drop') return void socket.resetAndDestroy()
   if (typeof verdict === 'object') return void socket.write(`${verdict.reply}\r\n`)
