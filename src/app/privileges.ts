@@ -31,16 +31,25 @@ export function isRoot(): boolean {
   return process.getuid?.() === 0
 }
 
-/** Makes the data folder if need be and hands it and the files in it to the user. Links are left alone. */
+/** Makes the folder if need be and hands it and the files in it to the user. Links are left alone. */
 export function handOver(folder: string, user: SystemUser): void {
-  const first = mkdirSync(folder, { recursive: true, mode: 0o700 })
-  if (first !== undefined) syncNames(dirname(first))
+  makeFolder(folder, user)
   chownSync(folder, user.uid, user.gid)
-  for (const name of readdirSync(folder)) {
-    const path = join(folder, name)
-    const stat = lstatSync(path)
-    if (stat.isFile() && stat.nlink === 1) chownSync(path, user.uid, user.gid)
-  }
+  for (const name of readdirSync(folder)) handOverFile(join(folder, name), user)
+}
+
+/** Makes the folder for the user if it is missing. */
+export function makeFolder(folder: string, user: SystemUser): void {
+  const first = mkdirSync(folder, { recursive: true, mode: 0o700 })
+  if (first === undefined) return
+  syncNames(dirname(first))
+  chownSync(folder, user.uid, user.gid)
+}
+
+/** A link, or a file that has another name, may be somebody else's: it stays as it is. */
+export function handOverFile(path: string, user: SystemUser): void {
+  const stat = lstatSync(path)
+  if (stat.isFile() && stat.nlink === 1) chownSync(path, user.uid, user.gid)
 }
 
 /** What was made in it survives a power cut; the user may not be allowed to do this for a parent folder. */

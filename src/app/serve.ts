@@ -56,8 +56,9 @@ export async function runServer(options: ServeOptions): Promise<number> {
   const user = becomeServiceUser({
     configured: settings.user,
     configFile: loaded.file,
-    folders: [settings.dataFolder, dirname(socketPath)],
-    files: settings.log.file === null ? [] : [settings.log.file],
+    dataFolder: settings.dataFolder,
+    socketFolder: dirname(socketPath),
+    logFile: settings.log.file,
   })
   const server = await compose({ settings, intake, clock, journal, dialogue, crashAt: options.env.POSTERN_TEST_CRASH_AT ?? null })
   const reloader = createReloader({

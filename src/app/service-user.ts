@@ -5,14 +5,18 @@
  * the user `postern`, else it refuses and says what to do. A first try without any configuration
  * may stay root, with a warning.
  */
-import { dropTo, findUser, handOver, isRoot } from './privileges.ts'
+import { dropTo, findUser, handOver, handOverFile, isRoot, makeFolder } from './privileges.ts'
 
 export interface ServiceUserQuestion {
   /** `user` of the configuration. */
   readonly configured: string | null
   readonly configFile: string | null
-  /** Handed to the user, so that it can write there. */
-  readonly folders: readonly string[]
+  /** Handed to the user with the files in it, so that it can write there. */
+  readonly dataFolder: string
+  /** Made for the user if it is missing. One that is there may be shared, like /run, and stays as it is. */
+  readonly socketFolder: string
+  /** Handed to the user, because a reload opens it again; null: none. */
+  readonly logFile: string | null
 }
 /** What became of root: a sentence for the log, or a warning. */
 export type ServiceUserAnswer =
@@ -35,7 +39,9 @@ export function becomeServiceUser(question: ServiceUserQuestion): ServiceUserAns
     return { kind: 'still-root', warning: 'runs as root because the configuration says `user: root`; any other user is safer' }
   const user = findUser(question.configured ?? DEFAULT_USER)
   if (user !== null) {
-    for (const folder of question.folders) handOver(folder, user)
+    handOver(question.dataFolder, user)
+    makeFolder(question.socketFolder, user)
+    if (question.logFile !== null) handOverFile(question.logFile, user)
     dropTo(user)
     return { kind: 'dropped', user: user.name }
   }

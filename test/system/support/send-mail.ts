@@ -8,11 +8,13 @@ export interface Mail {
   readonly to: readonly string[]
   /** Dots are stuffed here; ends in CRLF. */
   readonly content: string
+  /** Default: 127.0.0.1. */
+  readonly host?: string
 }
 
 /** Rejects with the reply that was not expected. */
 export async function sendMail(port: number, mail: Mail): Promise<string> {
-  const socket = net.connect(port, '127.0.0.1')
+  const socket = net.connect(port, mail.host ?? '127.0.0.1')
   socket.on('error', () => {})
   let text = ''
   let wake = (): void => {}
