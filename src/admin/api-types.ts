@@ -76,7 +76,10 @@ export interface FlushRequest {
   readonly lane: string | null
 }
 export interface FlushAnswer {
+  /** Due now that were not before. */
   readonly recipients: number
+  /** Lanes that were suspended or paused and are open now. */
+  readonly lanes: readonly string[]
 }
 export interface SubmitBody {
   /** `<>` for the null reverse-path. */

@@ -4,8 +4,10 @@
  * Gathers answers from the parts; holds no rules of its own.
  */
 import process from 'node:process'
+import { AdminError } from '../admin/errors.ts'
 import type { EpochMs } from '../core/brand.ts'
 import type { Clock } from '../core/clock.ts'
+import { isLaneNamed } from '../core/route.ts'
 import type { Delivery } from '../delivery/delivery.ts'
 import type { Intake } from '../intake/intake.ts'
 import type { ActResult, QueueAdmin, QueueFilter } from '../ports/queue-admin.ts'
@@ -52,10 +54,13 @@ export function createControl(parts: ControlParts): ServerControl {
     explainRoute: (query) => delivery.explain(query),
     async flush(lane) {
       const filter: QueueFilter = lane === null ? { states: ['queued'] } : { states: ['queued'], relay: lane }
-      delivery.openLanes(lane)
+      const lanes = delivery.openLanes(lane)
       const { changed } = await admin.act('retry', filter, 'operator', clock.now())
+      if (lane !== null && changed === 0 && !delivery.lanes().some((known) => isLaneNamed(known.lane, lane))) {
+        throw new AdminError('not-found', `there is no relay, credential or lane of the name ${lane}`, '`postern status` shows those that there are.')
+      }
       delivery.wake()
-      return { recipients: changed }
+      return { recipients: changed, lanes }
     },
     setLogLevel: (subsystem, level) => journal.setLevel(subsystem, level),
     submit: (request) => intake.submit(request),

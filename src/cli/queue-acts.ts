@@ -10,7 +10,7 @@ import type { StateKind } from '../core/recipient-state.ts'
 import { confirm } from './ask.ts'
 import { type AdminClient, connectClient } from './client.ts'
 import { type CliContext, CliError, EXIT, print } from './context.ts'
-import { toJson } from './escape.ts'
+import { escapeText, toJson } from './escape.ts'
 import { type FilterOptions, filterQuery, isUnlimited, readFilter } from './filters.ts'
 import { counted } from './format.ts'
 import { stateName } from './rows.ts'
@@ -66,13 +66,13 @@ export async function flushQueue(context: CliContext, globals: GlobalOptions, la
   const client = await connectClient(context, globals)
   const answer = await client.post<FlushAnswer>('/v1/flush', { lane })
   if (globals.json === true) print(context, toJson(answer))
-  else
-    print(
-      context,
-      answer.recipients === 0
-        ? 'Nothing waits for a later time.'
-        : `${counted(answer.recipients, 'recipient')} due now. See what becomes of them: postern log --follow`,
-    )
+  else for (const line of flushLines(answer)) print(context, line)
+}
+
+function flushLines({ recipients, lanes }: FlushAnswer): readonly string[] {
+  const opened = lanes.length === 0 ? [] : [`Opened: ${lanes.map(escapeText).join(', ')}.`]
+  if (recipients > 0) return [...opened, `${counted(recipients, 'recipient')} due now. See what becomes of them: postern log --follow`]
+  return opened.length > 0 ? opened : ['Nothing waits for a later time.']
 }
 
 /** Throws where everything would be hit without `--all`, or where the state asked for cannot be acted on. */

@@ -78,3 +78,8 @@ export function laneOf(route: Route): LaneKey {
   if (route.kind !== 'relay') return route.kind as LaneKey
   return `smtp:${route.relay.name}/${route.credential?.name ?? '-'}` as LaneKey
 }
+
+/** How operators name lanes: the lane itself, `google/jira` for one login, `google` for all of a relay's. */
+export function isLaneNamed(lane: string, name: string): boolean {
+  return lane === name || lane === `smtp:${name}` || lane.startsWith(`smtp:${name}/`)
+}

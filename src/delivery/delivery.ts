@@ -6,8 +6,9 @@
  */
 
 import { parseReversePath } from '../core/address.ts'
-import type { LeaseToken, QueueId } from '../core/brand.ts'
+import type { LaneKey, LeaseToken, QueueId } from '../core/brand.ts'
 import type { Clock } from '../core/clock.ts'
+import { isLaneNamed } from '../core/route.ts'
 import { submitterOf } from '../core/submitter.ts'
 import type { Admission } from '../ports/admission.ts'
 import type { BodyStore } from '../ports/body-store.ts'
@@ -18,7 +19,7 @@ import type { Transport } from '../ports/transport.ts'
 import { createAdmission, placeQueued } from './admission.ts'
 import { type DeliveryContext, type DeliveryCounters, noCounters } from './context.ts'
 import { Dispatch } from './dispatch.ts'
-import type { Lane } from './lane.ts'
+import { laneStatuses } from './lane-statuses.ts'
 import { Leases } from './leases.ts'
 import { SenderNotices } from './notify-sender.ts'
 import { Overdue } from './overdue.ts'
@@ -55,8 +56,9 @@ export interface Delivery {
   reload(settings: DeliverySettings): void
   /** Mail may be due that delivery does not know of: an operator's act changed the queue. */
   wake(): void
-  /** Ends suspensions: of one lane or relay (`smtp:google/jira`, `google/jira`, `google`), or of all. */
-  openLanes(lane: string | null): void
+  /** Ends suspensions: of one lane or relay (`smtp:google/jira`, `google/jira`, `google`), or of all. Answers with the lanes that were closed. */
+  openLanes(lane: string | null): readonly LaneKey[]
+  /** In use first, then those of configured relays that nobody has used yet. */
   lanes(): readonly LaneStatus[]
   explain(query: RouteQuestion): RouteExplanation
   counters(): Readonly<DeliveryCounters>
@@ -116,9 +118,11 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     },
     wake: scheduler.wake,
     openLanes(name) {
-      for (const lane of ready.lanes.values()) if (name === null || isNamed(lane, name)) dispatch.open(lane)
+      const closed = [...ready.lanes.values()].filter((lane) => lane.suspension !== null && (name === null || isLaneNamed(lane.key, name)))
+      for (const lane of closed) dispatch.open(lane)
+      return closed.map((lane) => lane.key)
     },
-    lanes: () => [...ready.lanes.values()].filter((lane) => lane.transport !== null).map((lane) => lane.status(clock.now(), clock.monotonicMs())),
+    lanes: () => laneStatuses(ready.lanes, context.settings, clock),
     explain: (query) => context.router.explain(questionOf(query)),
     counters: () => context.counters,
   }
@@ -142,11 +146,6 @@ function endsWithin(end: Promise<void>, clock: Clock, limitMs: number): Promise<
       resolve(true)
     })
   })
-}
-
-function isNamed(lane: Lane, name: string): boolean {
-  if (lane.key === name || lane.key === `smtp:${name}`) return true
-  return lane.route.kind === 'relay' && lane.route.relay.name === name
 }
 
 function questionOf(query: RouteQuestion): Parameters<DeliveryContext['router']['explain']>[0] {

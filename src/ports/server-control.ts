@@ -4,8 +4,8 @@
  * Made by `app/compose.ts`; queue matters are in `ports/queue-admin.ts`.
  */
 import type { EpochMs, QueueId } from '../core/brand.ts'
-import type { QueueCounts } from './queue-admin.ts'
 import type { DialogueLine, Subsystem } from './journal.ts'
+import type { QueueCounts } from './queue-admin.ts'
 
 export interface LaneStatus {
   readonly lane: string
@@ -35,7 +35,14 @@ export interface ServerStatus {
   readonly intakePaused: string | null
   readonly queue: QueueCounts
   readonly lanes: readonly LaneStatus[]
-  readonly sinceStart: { readonly accepted: number; readonly delivered: number; readonly deferred: number; readonly failed: number; readonly expired: number; readonly captured: number }
+  readonly sinceStart: {
+    readonly accepted: number
+    readonly delivered: number
+    readonly deferred: number
+    readonly failed: number
+    readonly expired: number
+    readonly captured: number
+  }
   readonly memory: { readonly rssOctets: number }
 }
 export interface RouteExplanation {
@@ -68,9 +75,14 @@ export interface ServerControl {
   status(): Promise<ServerStatus>
   /** All or nothing; rejects with `ConfigError` and changes nothing. */
   reload(): Promise<ReloadResult>
-  explainRoute(query: { readonly from: string; readonly to: string; readonly submitter: string | null; readonly header: readonly (readonly [string, string])[] }): RouteExplanation
+  explainRoute(query: {
+    readonly from: string
+    readonly to: string
+    readonly submitter: string | null
+    readonly header: readonly (readonly [string, string])[]
+  }): RouteExplanation
   /** Everything queued is due now and suspended lanes are opened; `lane` limits it to one relay. */
-  flush(lane: string | null): Promise<{ readonly recipients: number }>
+  flush(lane: string | null): Promise<{ readonly recipients: number /** Those that were closed and are open now. */; readonly lanes: readonly string[] }>
   /** Level of one subsystem or of all, at run time. */
   setLogLevel(subsystem: Subsystem | 'all', level: 'debug' | 'info' | 'warn' | 'error'): void
   submit(request: SubmitRequest): Promise<QueueId>

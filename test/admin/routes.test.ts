@@ -186,7 +186,7 @@ describe('the running server', () => {
   it('gives status, flush, reload, level and routes as they are', async () => {
     control.lanes = [{ lane: 'smtp:google/jira', state: 'open', width: 2, active: 1, ready: 0, until: null, reason: null }]
     expect((await get('/v1/status')).body).toMatchObject({ hostname: 'app.example.com', lanes: [{ lane: 'smtp:google/jira' }], queue: { queued: 0 } })
-    expect((await post('/v1/flush', { lane: 'google' })).body).toEqual({ recipients: 0 })
+    expect((await post('/v1/flush', { lane: 'google' })).body).toEqual({ recipients: 0, lanes: [] })
     expect(control.flushed).toEqual(['google'])
     expect((await post('/v1/reload', {})).body).toEqual({ changed: ['relays.google.tls'], needsRestart: ['data'] })
     expect((await post('/v1/log-level', { subsystem: 'transport', level: 'debug' })).body).toEqual({ done: true })

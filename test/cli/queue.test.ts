@@ -237,7 +237,7 @@ describe('changing the queue', () => {
     const server = await startCliServer()
     await fill(server.store, 2)
     expect((await server.run(['queue', 'flush', '--relay', 'google'])).stdout).toContain('2 recipients due now.')
-    await server.run(['queue', 'flush'])
+    expect((await server.run(['queue', 'flush'])).stdout).toContain('Opened: smtp:google/jira.\n2 recipients due now.')
     expect(server.control.flushed).toEqual(['google', null])
   })
 })

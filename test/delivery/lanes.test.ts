@@ -118,9 +118,10 @@ describe('a suspended lane', () => {
     for (let i = 0; i < 10; i++) all.push(await submit())
     await clock.settle()
     smtp.answer = deliverAll
-    delivery.openLanes('other')
+    expect(delivery.openLanes('other')).toEqual([])
     expect(delivery.lanes()[0]?.state).toBe('suspended')
-    delivery.openLanes('relay')
+    expect(delivery.openLanes('relay')).toEqual(['smtp:relay/-'])
+    expect(delivery.openLanes('relay'), 'nothing is closed any more').toEqual([])
     expect(delivery.lanes()[0]?.state).toBe('open')
     await clock.advance(5_000)
     expect(all.every((one) => state(one) === 'delivered')).toBe(true)
@@ -136,6 +137,24 @@ describe('a suspended lane', () => {
     await clock.advance(6 * MINUTE)
     expect(capture.attempts.length).toBe(10)
     expect(all.every((one) => state(one) === 'delivered')).toBe(true)
+  })
+})
+
+describe('the lanes that are shown', () => {
+  it('are those of every relay and login that is configured, used or not', async () => {
+    const relays = new Map([
+      ['relay', { settings: makeRelay(), credentials: [] }],
+      [
+        'google',
+        { settings: makeRelay('google', { sessionsInitial: 3 }), credentials: [makeCredential('jira', ['jira@x.test']), makeCredential('mail', [], true)] },
+      ],
+    ])
+    const { submit, clock, delivery } = await start({ settings: { relays } })
+    await submit()
+    await clock.settle()
+    const lanes = delivery.lanes()
+    expect(lanes.map(({ lane }) => lane)).toEqual(['smtp:relay/-', 'smtp:google/jira', 'smtp:google/mail'])
+    expect(lanes[1]).toEqual({ lane: 'smtp:google/jira', state: 'open', width: 3, active: 0, ready: 0, until: null, reason: null })
   })
 })
 

@@ -85,7 +85,7 @@ export function createFakeControl(store: MemoryStore, now: () => EpochMs): FakeC
     async flush(lane) {
       gate()
       control.flushed.push(lane)
-      return { recipients: await store.admin.count({ states: ['queued'] }) }
+      return { recipients: await store.admin.count({ states: ['queued'] }), lanes: lane === null ? ['smtp:google/jira'] : [] }
     },
     setLogLevel(subsystem, level) {
       gate()

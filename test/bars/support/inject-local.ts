@@ -43,7 +43,7 @@ export async function tryApi(server: PosternProcess, field: 'from' | 'to', { cou
   return tried
 }
 
-/** A name of a relay that an operator asks for: it is noted in the log as it was given. */
+/** A name of a relay that an operator asks for, and that there is not. */
 export async function tryLane(server: PosternProcess, { count, seed }: About): Promise<Tried> {
   const tried: Tried = { strings: 0, accepted: 0, refused: 0, faults: [] }
   const random = seeded(seed)
@@ -51,7 +51,7 @@ export async function tryLane(server: PosternProcess, { count, seed }: About): P
     const answer = await ask(server, 'POST', '/v1/flush', { lane: hostileText(random) })
     tried.strings++
     if (answer.status === 200) tried.accepted++
-    else if (answer.status === 400) tried.refused++
+    else if (answer.status === 400 || answer.status === 404) tried.refused++
     else tried.faults.push(`lane: ${answer.status} ${answer.body}`)
   }
   return tried

@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest'
+import { createControl } from '../../src/app/control.ts'
+
+type Parts = Parameters<typeof createControl>[0]
+
+/** Only what a flush asks for. */
+function flushing(answers: { readonly opened: readonly string[]; readonly changed: number }) {
+  const woken: string[] = []
+  const lanes = ['smtp:google/jira', 'smtp:ses/-'].map((lane) => ({ lane, state: 'open', width: 1, active: 0, ready: 0, until: null, reason: null }))
+  const delivery = { openLanes: () => answers.opened, lanes: () => lanes, wake: () => woken.push('wake') }
+  const admin = { act: () => Promise.resolve({ changed: answers.changed, pending: 0 }) }
+  const clock = { now: () => 0 }
+  return { control: createControl({ delivery, admin, clock } as unknown as Parts), woken }
+}
+
+describe('a flush', () => {
+  it('says which lanes it opened, although nothing waited for a later time', async () => {
+    const { control, woken } = flushing({ opened: ['smtp:ses/-'], changed: 0 })
+    expect(await control.flush('ses')).toEqual({ recipients: 0, lanes: ['smtp:ses/-'] })
+    expect(woken).toEqual(['wake'])
+  })
+
+  it.each(['google', 'google/jira', 'smtp:google/jira', 'ses', null])('knows %s, open as it is', async (name) => {
+    expect(await flushing({ opened: [], changed: 0 }).control.flush(name)).toEqual({ recipients: 0, lanes: [] })
+  })
+
+  it.each(['goggle', 'google/wiki', 'goo', 'smtp:', ''])('refuses %j, which is no name of a relay', async (name) => {
+    await expect(flushing({ opened: [], changed: 0 }).control.flush(name)).rejects.toMatchObject({ code: 'not-found' })
+  })
+
+  it('takes the name of a relay that is gone while its mail still waits', async () => {
+    expect(await flushing({ opened: [], changed: 7 }).control.flush('old')).toEqual({ recipients: 7, lanes: [] })
+  })
+})
