@@ -99,12 +99,7 @@ export function classifyFault(phase: AttemptPhase, fault: AttemptFault): Deferra
   const scope: FaultScope = SETUP_PHASES.has(phase) ? 'hop' : 'session'
   switch (fault.kind) {
     case 'network':
-      return faultDeferral(
-        phase,
-        networkStatus(phase, fault.code),
-        scope,
-        `${describeNetworkFault(phase, fault.code, fault.message)} while ${PHASE_TEXT[phase]}`,
-      )
+      return faultDeferral(phase, networkStatus(phase, fault.code), scope, networkReason(phase, fault))
     case 'closed':
       return faultDeferral(phase, enhanced(4, 4, 2), scope, `the server closed the connection while ${PHASE_TEXT[phase]}`)
     case 'timeout':
@@ -202,6 +197,12 @@ function networkStatus(phase: AttemptPhase, code: string): EnhancedStatus<4> {
   // RFC 3463 §3.5: X.4.4 unable to route (no such host), X.4.3 directory failure, X.4.1 no answer, X.4.2 bad connection.
   if (phase === 'mx-lookup') return code === 'ENOTFOUND' ? enhanced(4, 4, 4) : enhanced(4, 4, 3)
   return phase === 'connect' ? enhanced(4, 4, 1) : enhanced(4, 4, 2)
+}
+
+/** The words alone say that it was the look-up or the connecting that failed. */
+function networkReason(phase: AttemptPhase, { code, message }: { readonly code: string; readonly message: string }): string {
+  const words = describeNetworkFault(phase, code, message)
+  return words !== null && (phase === 'mx-lookup' || phase === 'connect') ? words : `${words ?? message} while ${PHASE_TEXT[phase]}`
 }
 
 function seconds(ms: number): string {

@@ -31,11 +31,12 @@ const LOOKUP_WORDS: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * `the relay refused the connection (ECONNREFUSED 127.0.0.1:25)`. The words come first; a code that
- * has none leaves the system's own message.
+ * `the relay refused the connection (ECONNREFUSED 127.0.0.1:25)`. The words come first; null: the code has none.
  */
-export function describeNetworkFault(phase: AttemptPhase, code: string, message: string): string {
+export function describeNetworkFault(phase: AttemptPhase, code: string, message: string): string | null {
   const words = (phase === 'mx-lookup' ? LOOKUP_WORDS : CONNECTION_WORDS).get(code)
-  // The system call in front (`connect`, `read`) tells an operator nothing.
-  return words === undefined ? message : `${words} (${message.replace(/^(?:connect|read|write) (?=E[A-Z])/, '')})`
+  return words === undefined ? null : `${words} (${message.replace(CALL, '')})`
 }
+
+/** The system call in front tells an operator nothing. */
+const CALL = /^(?:look-up of \S+ failed: )?(?:getaddrinfo |connect |read |write )?(?=E[A-Z])/

@@ -112,9 +112,10 @@ describe('faults without a reply', () => {
     expect(hopVerdict(judgement)?.kind).toBe(scope === 'credential' ? 'credential-refused' : 'unwell')
   })
   it.each([
-    ['connect', 'ECONNREFUSED', 'connect ECONNREFUSED 192.0.2.1:25', 'the relay refused the connection (ECONNREFUSED 192.0.2.1:25) while connecting'],
+    ['connect', 'ECONNREFUSED', 'connect ECONNREFUSED 192.0.2.1:25', 'the relay refused the connection (ECONNREFUSED 192.0.2.1:25)'],
     ['content', 'ECONNRESET', 'read ECONNRESET', 'the relay broke the connection (ECONNRESET) while sending the content'],
-    ['mx-lookup', 'EAI_AGAIN', 'look-up of mx.test failed', 'the name servers do not answer (look-up of mx.test failed) while looking up the host'],
+    ['mx-lookup', 'EAI_AGAIN', 'look-up of mx.test failed: getaddrinfo EAI_AGAIN mx.test', 'the name servers do not answer (EAI_AGAIN mx.test)'],
+    ['mx-lookup', 'ENOTFOUND', 'mx.test has no address', 'there is no such host (mx.test has no address)'],
     ['connect', 'EBADMSG', 'connect EBADMSG 192.0.2.1:25', 'connect EBADMSG 192.0.2.1:25 while connecting'],
   ] as const)('at %s %s is said in words, with the code behind them', (phase, code, message, reason) => {
     expect(classifyFault(phase, { kind: 'network', code, message }).reason).toBe(reason)
