@@ -8,11 +8,12 @@ import type { Command } from 'commander'
 import { type LoadedConfig, type LoadRequest, loadConfig, readConfigText } from '../app/config.ts'
 import { changeConfig } from '../app/config-change.ts'
 import { ConfigError, type ConfigProblem, formatProblem } from '../app/config-errors.ts'
-import { configJsonSchema, schemaAt } from '../app/config-json-schema.ts'
+import { configJsonSchema, keysAt, schemaAt } from '../app/config-json-schema.ts'
 import { CONFIG_NAME, displayPath, findConfigFile } from '../app/config-locate.ts'
-import { parseKeyPath, valueAt } from '../app/config-path.ts'
+import { formatKeyPath, type KeyPath, parseKeyPath, valueAt } from '../app/config-path.ts'
 import { asYaml, defaultConfig, differencesFromDefaults, resolvedConfig, shownConfig } from '../app/config-view.ts'
 import { writeFileSafely } from '../app/config-write.ts'
+import { nearest } from '../app/nearest.ts'
 import { type CliContext, CliError, EXIT, print, remark } from './context.ts'
 import { escapeContent, escapeText, toJson } from './escape.ts'
 import { registerHashPassword } from './hash-password.ts'
@@ -44,7 +45,7 @@ export function registerConfigCommands(program: Command, context: CliContext): v
   add('set <key> <value>', 'change one key in the file; comments stay', (options, key = '', value = '') => change(context, options, { key, value }))
   add('unset <key>', 'remove one key from the file', (options, key = '') => change(context, options, { key, value: null }))
   add('diff', 'print what differs from the defaults', (options) => diff(context, options))
-  add('defaults', 'print the defaults', (options) => show(context, options, defaultConfig()))
+  add('defaults [key]', 'print the defaults, or one of them', (options, key) => showKey(context, options, { all: defaultConfig(), key }))
   registerHashPassword(config, context)
 }
 
@@ -77,17 +78,29 @@ function check(context: CliContext, options: Options): void {
 
 function get(context: CliContext, options: Options, key: string | undefined): void {
   const loaded = load(context, options)
-  const all = options.resolved === true ? resolvedConfig(loaded) : shownConfig(loaded)
+  showKey(context, options, { all: options.resolved === true ? resolvedConfig(loaded) : shownConfig(loaded), key })
+}
+
+function showKey(context: CliContext, options: Options, { all, key }: { readonly all: unknown; readonly key: string | undefined }): void {
   if (key === undefined) {
     show(context, options, all)
     return
   }
   const path = parseKeyPath(key)
-  if (path === null || schemaAt(path) === null)
-    throw new CliError(EXIT.usage, `there is no key ${escapeText(key)}`, { code: 'no-such-key', hint: 'postern config schema prints all of them.' })
+  if (path === null || schemaAt(path) === null) throw noSuchKey(key, path)
   const value = valueAt(all, path)
-  if (value === undefined) throw new CliError(EXIT.failed, `${escapeText(key)} is not set, and has no default`, { code: 'not-set' })
+  if (value === undefined)
+    throw new CliError(EXIT.failed, `${escapeText(key)} is not set, and has no default`, {
+      code: 'not-set',
+      ...(options.resolved === true ? {} : { hint: 'What is implied instead: postern config get --resolved' }),
+    })
   show(context, options, value)
+}
+
+function noSuchKey(key: string, path: KeyPath | null): CliError {
+  const near = nearest(String(path?.at(-1) ?? ''), keysAt(path?.slice(0, -1) ?? []))
+  const meant = near === null ? '' : `Did you mean ${formatKeyPath([...(path?.slice(0, -1) ?? []), near])}? `
+  return new CliError(EXIT.usage, `there is no key ${escapeText(key)}`, { code: 'no-such-key', hint: `${meant}postern config schema prints all of them.` })
 }
 
 function show(context: CliContext, options: Options, value: unknown): void {

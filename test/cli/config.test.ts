@@ -94,6 +94,7 @@ describe('config get', () => {
 
   it('refuses a key that there is not', async () => {
     const { run } = withFile()
+    expect((await run('get', 'data')).stderr).toContain('is not set, and has no default\n  What is implied instead: postern config get --resolved')
     expect(await run('get', 'retry.mx')).toMatchObject({ exitCode: 2, stdout: '', stderr: expect.stringContaining('there is no key retry.mx') })
     expect(await run('get', 'user')).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('user is not set') })
   })
@@ -200,6 +201,8 @@ describe('the rest of config', () => {
   it('defaults prints them, schema prints JSON Schema', async () => {
     const { run } = withFile()
     expect((await run('defaults')).stdout).toContain('listen:\n  - smtp://127.0.0.1:2525\n')
+    expect((await run('defaults', 'limits.messageSize')).stdout).toBe('50 MB\n')
+    expect(await run('defaults', 'limits.mesageSize')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('Did you mean limits.messageSize?') })
     const schema = JSON.parse((await run('schema')).stdout)
     expect(schema.properties.relays.additionalProperties.properties.host.description).toMatch(/^Host, or list of hosts/)
     expect(schema.additionalProperties).toBe(false)
