@@ -20,7 +20,7 @@ describe('completion', () => {
   it('is valid in zsh, and can be loaded there', async () => {
     const file = await scriptFile('zsh')
     expect(spawnSync('zsh', ['-n', file]).stderr.toString()).toBe('')
-    const loaded = execFileSync('zsh', ['-f', '-c', 'autoload -Uz compinit && compinit -u -D && source "$1" && print -r -- "${_comps[postern]}"', 'zsh', file])
+    const loaded = execFileSync('zsh', ['-f', '-c', 'autoload -Uz compinit && compinit -u -D && source "$1" && print -r -- $_comps[postern]', 'zsh', file])
     expect(loaded.toString().trim()).toMatch(/postern/)
   })
 
