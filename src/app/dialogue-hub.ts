@@ -35,11 +35,20 @@ export function createDialogueHub(): DialogueHub {
 }
 
 function compileFilter(filter: DialogueFilter): (line: DialogueLine) => boolean {
-  const relay = filter.relay === null ? null : filter.relay.toLowerCase()
+  const isPeer = filter.relay === null ? null : compilePeer(filter.relay.toLowerCase())
   const to = filter.to === null ? null : compileGlob(filter.to)
   return (line) => {
-    if (relay !== null && !line.peer.toLowerCase().includes(relay)) return false
+    if (isPeer !== null && !isPeer(line)) return false
     if (filter.queueId !== null && line.queueId !== filter.queueId) return false
     return to === null || line.to.some(to)
+  }
+}
+
+/** A relay (`google`), one of its logins (`google/jira`), a lane (`smtp:google/jira`), or part of a listener's URL. */
+function compilePeer(name: string): (line: DialogueLine) => boolean {
+  const relay = name.replace(/^smtp:(?!\/\/)/, '').replace(/\/-$/, '')
+  return ({ side, peer }) => {
+    const theirs = peer.toLowerCase()
+    return side === 'intake' ? theirs.includes(name) : theirs === relay || theirs.startsWith(`${relay}/`)
   }
 }

@@ -1,11 +1,15 @@
 /**
- * Lines of the live dialogue: whose they are, of the rides that share a session.
+ * Lines of the live dialogue: whose they are, of the rides that share a session; and remarks of ours
+ * where nothing is said: connecting, TLS, the end.
  *
  * Secrets were removed by the engine. What is sent belongs to the newest ride since its MAIL, what is
  * received to the oldest one, because replies come in order.
  */
 import { formatMailbox } from '../core/address.ts'
+import type { AttemptFault } from '../core/classify.ts'
+import type { TlsFacts } from '../core/outcome.ts'
 import type { DialogueLine, DialogueTap } from '../ports/journal.ts'
+import type { HostTarget } from './relay-target.ts'
 import type { Ride } from './ride.ts'
 
 export type LineWriter = (direction: DialogueLine['direction'], text: string) => void
@@ -21,7 +25,9 @@ export interface DialogueAbout {
 export function createLineWriter(tap: DialogueTap, about: DialogueAbout): () => LineWriter | null {
   let sending: Ride | null = null
   const write: LineWriter = (direction, text) => {
-    if (direction === '>' && (sending === null || text.startsWith('MAIL '))) sending = about.newest()
+    // QUIT comes long after the last message and is none of its lines.
+    if (direction === '>' && text === 'QUIT') sending = null
+    else if (direction === '>' && text.startsWith('MAIL ')) sending = about.newest()
     const ride = direction === '>' ? sending : about.oldest()
     tap.line({
       side: 'delivery',
@@ -34,4 +40,34 @@ export function createLineWriter(tap: DialogueTap, about: DialogueAbout): () => 
     })
   }
   return () => (tap.active ? write : null)
+}
+
+/** The relay, and the login if it has any: `google/jira`. */
+export function dialoguePeer({ relay, credential }: Pick<HostTarget, 'relay' | 'credential'>): string {
+  return credential === null ? relay.name : `${relay.name}/${credential.name}`
+}
+
+/** A remark about the session itself; `text` is only called while somebody looks. */
+export function remark(tap: DialogueTap, about: { readonly session: string; readonly target: HostTarget }, text: () => string): void {
+  if (!tap.active) return
+  tap.line({ side: 'delivery', session: about.session, peer: dialoguePeer(about.target), direction: '*', text: text(), queueId: null, to: [] })
+}
+
+/** `TLS is on: verified, TLSv1.3 TLS_AES_256_GCM_SHA384, resumed`. */
+export function describeTls({ trust, trustFault, protocol, cipher, resumed }: TlsFacts): string {
+  return `TLS is on: ${trust}${trustFault === null ? '' : ` (${trustFault})`}, ${protocol} ${cipher}${resumed ? ', resumed' : ''}`
+}
+
+/** Why a session ended that did not end with QUIT. */
+export function describeEnd(fault: AttemptFault): string {
+  switch (fault.kind) {
+    case 'network':
+      return `the connection broke: ${fault.message}`
+    case 'timeout':
+      return `nothing came for ${Math.round(fault.afterMs / 1000)} s, connection given up`
+    case 'protocol':
+      return `connection given up, the server broke the protocol: ${fault.detail}`
+    default:
+      return 'the connection ended without QUIT'
+  }
 }

@@ -6,6 +6,7 @@
  */
 import { classifyFault, triesNextHost } from '../core/classify.ts'
 import type { HostResolver, NetworkAddress } from '../ports/network.ts'
+import { describeEnd, remark } from './dialogue.ts'
 import type { HostMemory } from './host-memory.ts'
 import { type HostTarget, placeKey } from './relay-target.ts'
 import type { SetupFailure } from './ride.ts'
@@ -49,7 +50,9 @@ export class SessionOpener {
     try {
       addresses = await this.#parts.resolver.addresses(target.host.host)
     } catch (error) {
-      return { kind: 'failed', failure: lookupFailure(error) }
+      const failure = lookupFailure(error)
+      remark(this.#parts.tap, { session: `${target.relay.name}#-`, target }, () => `no session: ${failure.deferral.reason}`)
+      return { kind: 'failed', failure }
     }
     const usable = addresses.filter((place) => !avoid.includes(placeKey(place, target)) && fits(place, target.relay.sourceAddress))
     const keyOf = (place: NetworkAddress) => placeKey(place, target)
@@ -86,7 +89,10 @@ export class SessionOpener {
         onSetupFailed: (_, failure) => resolve({ kind: 'failed', failure }),
         onRideEnd: (session, ride, facts) => request.owner.onRideEnd(session, ride, facts),
         onContentLost: (session, ride, error) => request.owner.onContentLost(session, ride, error),
-        onClosed: (session) => request.owner.onClosed(session),
+        onClosed: (session) => {
+          if (!session.quitDone) remark(this.#parts.tap, { session: name, target: request.target }, () => describeEnd(session.endedBy))
+          request.owner.onClosed(session)
+        },
       }
       const session = new SmtpSession({ ...this.#parts, name, plainOnly }, request.target, place, owner)
       request.began(session)

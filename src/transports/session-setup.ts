@@ -14,6 +14,7 @@ import { type Connection, type ConnectionEvents, DialError, type Dialer, type Ne
 import type { Capabilities } from '../smtp/capabilities.ts'
 import type { ClientEngine, ClientFault } from '../smtp/client-engine.ts'
 import { createExchange, type HmacMd5 } from '../smtp/sasl.ts'
+import { describeTls, remark } from './dialogue.ts'
 import { chooseMechanism } from './login-choice.ts'
 import type { HostTarget } from './relay-target.ts'
 import type { SetupFailure } from './ride.ts'
@@ -64,6 +65,7 @@ export class SessionSetup {
   dial(events: ConnectionEvents, steps: SetupSteps): void {
     const { relay, host } = this.#target
     const { signal } = this.#dialing
+    this.#remark(() => `connecting to ${host.host} [${this.#address.address}] port ${host.port}${host.implicitTls ? ', TLS from the first byte' : ''}`)
     // Plain even for implicit TLS: so the handshake has a deadline and a phase of its own.
     this.#parts.dialer.dial({ address: this.#address, port: host.port, sourceAddress: relay.sourceAddress, tls: null }, events, signal).then(
       ({ connection }) => {
@@ -149,6 +151,7 @@ export class SessionSetup {
     connection.startTls(tlsOptionsOf(host, relay.tls, key)).then(
       (facts) => {
         this.tls = facts
+        this.#remark(() => describeTls(facts))
         started()
       },
       (error: unknown) => this.fail('starttls', { kind: 'tls-failed', ...faultIn(error) }, steps),
@@ -180,7 +183,12 @@ export class SessionSetup {
     const goPlain = failed.phase === 'starttls' && !hopeless && mayGoPlain(relay.tls.level, host) && triesNextHost(failed.deferral)
     if (goPlain)
       this.#parts.journal.note('transport', 'info', 'TLS failed, going on without it as the policy allows', { ...this.#remote, reason: failed.deferral.reason })
+    this.#remark(() => `no session: ${failed.deferral.reason}${goPlain ? '; once more without TLS' : ''}`)
     steps.failed({ ...failed, remote: this.#remote, goPlain })
+  }
+
+  #remark(text: () => string): void {
+    remark(this.#parts.tap, { session: this.#parts.name, target: this.#target }, text)
   }
 }
 

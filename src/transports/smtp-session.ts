@@ -11,7 +11,7 @@ import type { Connection, ConnectionEvents, NetworkAddress } from '../ports/netw
 import { ClientEngine, type ClientEvents, type ClientFault, type Transaction } from '../smtp/client-engine.ts'
 import { CommandFault } from '../smtp/command-format.ts'
 import { type Carried, sendContent } from './content-feed.ts'
-import { createLineWriter } from './dialogue.ts'
+import { createLineWriter, dialoguePeer } from './dialogue.ts'
 import { decideFit, type Fit, unsayable } from './peer-fit.ts'
 import { type HostTarget, placeKey } from './relay-target.ts'
 import type { Ride, SetupFailure } from './ride.ts'
@@ -157,8 +157,8 @@ export class SmtpSession {
 
   /** Ends at once; open rides end as broken by `fault`. */
   fail(fault: AttemptFault): void {
+    if (this.#state === 'opening') this.#setup.fail(this.#setup.phaseOf(this.#engine), fault, this.#setupSteps)
     if (this.#state === 'closed') return
-    if (this.#state === 'opening') return this.#setup.fail(this.#setup.phaseOf(this.#engine), fault, this.#setupSteps)
     this.#fault ??= fault
     this.#engine.lost(fault.kind)
     this.#close()
@@ -192,7 +192,7 @@ export class SmtpSession {
       },
       tap: createLineWriter(this.#parts.tap, {
         session: this.#parts.name,
-        peer: this.target.relay.name,
+        peer: dialoguePeer(this.target),
         oldest: () => this.#carried[0]?.ride ?? this.#submitting,
         newest: () => this.#submitting ?? this.#carried.at(-1)?.ride ?? null,
       }),

@@ -218,7 +218,7 @@ describe('the dialogue for people', () => {
     expect(lines).toContain('> EHLO postern.test')
     expect(lines.find((line) => line.startsWith('> AUTH'))).toMatch(/^> AUTH PLAIN/)
     const mail = dialogue.find((line) => line.text.startsWith('MAIL'))
-    expect(mail).toMatchObject({ side: 'delivery', peer: 'relay', session: 'relay#1', to: ['ann@receiver.example'] })
+    expect(mail).toMatchObject({ side: 'delivery', peer: 'relay/jira', session: 'relay#1', to: ['ann@receiver.example'] })
     expect(mail?.queueId).not.toBeNull()
     expect(dialogue.at(-1)).toMatchObject({ direction: '<', text: '250 2.0.0 Ok: queued', queueId: mail?.queueId })
   })
