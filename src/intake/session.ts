@@ -17,6 +17,7 @@ import { ClientConnection, type ClientEvents } from './client-connection.ts'
 import { ContentIntake, type ContentIntakeParts, type ContentResult } from './content-intake.ts'
 import { checkLogin } from './login.ts'
 import { type ClientStanding, decideRelay, decideSender } from './policy.ts'
+import { type LineWriter, SessionDialogue } from './session-dialogue.ts'
 import { type PaceFault, SessionPace } from './session-pace.ts'
 import type { SessionParts } from './session-parts.ts'
 import { CLOSE_NOTES, composeOrigin, PACE_NOTES, PACE_REPLIES } from './session-texts.ts'
@@ -27,7 +28,6 @@ import { Transaction } from './transaction.ts'
 
 export class Session implements ServerEvents, ClientEvents {
   readonly #parts: SessionParts
-  readonly #name: string
   readonly #onEnd: (session: Session) => void
   readonly #connection: ClientConnection
   readonly #engine: ServerEngine
@@ -47,12 +47,13 @@ export class Session implements ServerEvents, ClientEvents {
   #finished = false
   #stopping = false
   #closed = false
-  #tapLine: ((direction: '>' | '<', text: string) => void) | null = null
+  readonly #dialogue: SessionDialogue
 
   constructor(parts: SessionParts, options: { readonly socket: Socket; readonly name: string; readonly onEnd: (session: Session) => void }) {
     this.#parts = parts
-    this.#name = options.name
     this.#onEnd = options.onEnd
+    const about = { session: options.name, url: parts.listener.settings.url, transaction: () => this.#transaction }
+    this.#dialogue = new SessionDialogue(parts.shared.tap, about)
     this.address = normalizeAddress(options.socket.remoteAddress ?? '')
     this.#trusted = parts.compiled.isTrusted(this.address)
     this.#pace = new SessionPace(parts.shared.clock, parts.compiled.limits, (fault) => this.#tooSlow(fault))
@@ -199,12 +200,8 @@ export class Session implements ServerEvents, ClientEvents {
     this.#connection.end()
   }
 
-  tap(): ((direction: '>' | '<', text: string) => void) | null {
-    const { tap } = this.#parts.shared
-    if (!tap.active) return null
-    const line = { side: 'intake', session: this.#name, peer: this.#parts.listener.settings.url, queueId: null } as const
-    this.#tapLine ??= (direction, text) => tap.line({ ...line, direction, text, to: this.#transaction?.recipientAddresses ?? [] })
-    return this.#tapLine
+  tap(): LineWriter | null {
+    return this.#dialogue.writer
   }
 
   /** After every event: who is waited for now, and may more be read. */
@@ -238,12 +235,14 @@ export class Session implements ServerEvents, ClientEvents {
     try {
       const accept = shared.accept()
       const result = finished instanceof Promise ? await finished : finished
-      if (result.kind === 'refused') return this.#answer(result.reply)
+      if (result.kind === 'refused') return this.#dialogue.answering(transaction, null, () => this.#answer(result.reply))
       if (accept === null) return this.#answer(SHUTTING_DOWN)
       const envelope = transaction.envelope()
       const origin = composeOrigin({ engine: this.#engine, user: this.#user, clientAddress: this.address, envelope })
       const submission = { envelope, origin, tls: this.#tls, hostname: compiled.settings.hostname, content: result.content }
-      await acceptMessage(accept, submission, (queueId) => this.#answer(reply(250, enhanced(2, 0, 0), `queued as ${queueId}`)))
+      await acceptMessage(accept, submission, (queueId) =>
+        this.#dialogue.answering(transaction, queueId, () => this.#answer(reply(250, enhanced(2, 0, 0), `queued as ${queueId}`))),
+      )
     } catch (fault) {
       shared.note('error', 'a message was not accepted', { reason: fault instanceof Error ? fault.message : String(fault) })
       // The engine must have heard 'later' before it can be answered.
