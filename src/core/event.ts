@@ -7,8 +7,23 @@ import type { EpochMs, QueueId } from './brand.ts'
 import type { AttemptTimings, Diagnosis, RemoteMta, TlsFacts } from './outcome.ts'
 
 export const EVENT_KINDS = [
-  'accepted', 'delivered', 'deferred', 'failed', 'expired', 'reclaimed', 'captured', 'discarded',
-  'held', 'resumed', 'cancelled', 'retried', 'delay-notice', 'lease-lost', 'dsn-queued', 'dsn-suppressed', 'quarantined',
+  'accepted',
+  'delivered',
+  'deferred',
+  'failed',
+  'expired',
+  'reclaimed',
+  'captured',
+  'discarded',
+  'held',
+  'resumed',
+  'cancelled',
+  'retried',
+  'delay-notice',
+  'lease-lost',
+  'dsn-queued',
+  'dsn-suppressed',
+  'quarantined',
 ] as const
 export type EventKind = (typeof EVENT_KINDS)[number]
 

@@ -12,8 +12,19 @@ export interface RemoteMta {
   readonly address: string
 }
 export type AttemptPhase =
-  | 'route' | 'mx-lookup' | 'tls-policy' | 'connect' | 'greeting' | 'ehlo' | 'starttls'
-  | 'auth' | 'mail' | 'rcpt' | 'data' | 'content' | 'final-dot'
+  | 'route'
+  | 'mx-lookup'
+  | 'tls-policy'
+  | 'connect'
+  | 'greeting'
+  | 'ehlo'
+  | 'starttls'
+  | 'auth'
+  | 'mail'
+  | 'rcpt'
+  | 'data'
+  | 'content'
+  | 'final-dot'
 
 /**
  * Who else is hit by this fault. Wider scopes include narrower ones, in this order.
@@ -33,7 +44,13 @@ export interface Diagnosis {
   readonly duplicatePossible: boolean
 }
 export type RecipientOutcome =
-  | { readonly kind: 'delivered'; readonly status: EnhancedStatus<2>; readonly reply: SmtpReply; readonly remoteMta: RemoteMta; readonly relayedWithoutDsn: boolean }
+  | {
+      readonly kind: 'delivered'
+      readonly status: EnhancedStatus<2>
+      readonly reply: SmtpReply
+      readonly remoteMta: RemoteMta
+      readonly relayedWithoutDsn: boolean
+    }
   | { readonly kind: 'deferred'; readonly status: EnhancedStatus<4>; readonly diagnosis: Diagnosis }
   | { readonly kind: 'failed'; readonly status: EnhancedStatus<5>; readonly diagnosis: Diagnosis }
   /**
