@@ -11,7 +11,7 @@ import { BarClient, beginContent, inParallel } from './client.ts'
 import { SECOND } from './sequences.ts'
 import { freePort, makeFolder, type PosternProcess, removeFolder, startServer } from './server.ts'
 import type { Sink } from './sink.ts'
-import { seeded } from './verdict.ts'
+import { seeded, until } from './verdict.ts'
 
 export interface OverflowResult {
   readonly sessions: number
@@ -95,14 +95,16 @@ async function onFullDisk(sink: Sink, mode: { readonly full: boolean; readonly s
   const folder = makeFolder()
   const disk = join(folder, 'disk')
   mkdirSync(disk)
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'none', disk])
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'none', disk])
   const port = await freePort()
   const server = await startServer({ port, relayPort: sink.port, folder: join(folder, 'run'), config: { data: join(disk, 'data') } })
   const random = seeded(mode.seed)
-  const sessions = mode.full ? 8 : 2
+  const sessions = mode.full ? 4 : 2
   try {
-    const one = { name: 'disk full', content: `${HEAD}\r\n${repeated(12_000_000)}`, wanted: /^452 4\.3\.1/ }
+    const one = { name: 'disk full', content: `${HEAD}\r\n${repeated(40_000_000)}`, wanted: /^452 4\.3\.1/ }
     for (let i = 0; i < sessions; i++) {
+      // After the disk was full new mail is refused at MAIL until there is room again.
+      await until('intake is back', () => takesMail(port), 60_000)
       const fault = await runCase(one, await BarClient.open({ port }), random)
       if (fault !== null) faults.push(`disk full: ${fault}`)
     }
@@ -114,6 +116,13 @@ async function onFullDisk(sink: Sink, mode: { readonly full: boolean; readonly s
     removeFolder(folder)
   }
   return sessions
+}
+
+async function takesMail(port: number): Promise<boolean> {
+  const client = await BarClient.open({ port })
+  const reply = await client.say('MAIL FROM:<a@app.test>')
+  await client.quit()
+  return reply.startsWith('250 ')
 }
 
 async function noteStored(server: PosternProcess, faults: string[]): Promise<void> {
