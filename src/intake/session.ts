@@ -1,13 +1,13 @@
 /**
- * One SMTP session: a client's connection on one side, the sans-I/O engine on the other, policy
- * in between.
+ * One SMTP session: a client's connection on one side, the sans-I/O engine on the other.
  *
- * Holds no protocol of its own. Reads no further while an answer is owed, while content waits for
+ * Holds no protocol and no policy of its own. Reads no further while an answer is owed, while content waits for
  * the store, or while the client does not read its replies. Ends under the settings it began with;
  * the client's going away stops nothing that was handed over already.
  */
 import type { Socket } from 'node:net'
-import { enhanced, reply, type SmtpReply } from '../core/reply.ts'
+import { formatReversePath } from '../core/address.ts'
+import { enhanced, formatReply, reply, type SmtpReply } from '../core/reply.ts'
 import type { MailCommand, RcptCommand } from '../smtp/command.ts'
 import type { Credentials } from '../smtp/sasl.ts'
 import { type CloseReason, type ContentEnd, type Decision, ServerEngine, type ServerEvents } from '../smtp/server-engine.ts'
@@ -125,7 +125,7 @@ export class Session implements ServerEvents, ClientEvents {
     const trouble = this.#parts.shared.trouble()
     if (trouble !== null) return trouble
     const refusal = decideSender(this.#standing(), mail.reversePath)
-    if (refusal !== null) return this.#refused('sender refused', refusal)
+    if (refusal !== null) return this.#refused('sender refused', refusal, { from: formatReversePath(mail.reversePath) })
     this.#transaction = new Transaction(mail)
     return 'accept'
   }
@@ -168,10 +168,11 @@ export class Session implements ServerEvents, ClientEvents {
     if (transaction === null || content === null) throw new Error('content ended that never began')
     if (end.fault !== null) {
       content.abort()
+      this.#refused('message refused', end.fault.reply, transaction.facts)
       return 'accept'
     }
     const result = content.finish()
-    if (!(result instanceof Promise) && result.kind === 'refused') return result.reply
+    if (!(result instanceof Promise) && result.kind === 'refused') return this.#refused('message refused', result.reply, transaction.facts)
     void this.#accept(transaction, result)
     return 'later'
   }
@@ -192,8 +193,7 @@ export class Session implements ServerEvents, ClientEvents {
   }
 
   onClose(reason: CloseReason): void {
-    const text = CLOSE_NOTES[reason]
-    if (text !== null) this.#note(text)
+    this.#note(CLOSE_NOTES[reason])
     this.onReset()
     this.#closed = true
     this.#pace.enter('linger')
@@ -235,7 +235,10 @@ export class Session implements ServerEvents, ClientEvents {
     try {
       const accept = shared.accept()
       const result = finished instanceof Promise ? await finished : finished
-      if (result.kind === 'refused') return this.#dialogue.answering(transaction, null, () => this.#answer(result.reply))
+      if (result.kind === 'refused') {
+        const refusal = this.#refused('message refused', result.reply, transaction.facts)
+        return this.#dialogue.answering(transaction, null, () => this.#answer(refusal))
+      }
       if (accept === null) return this.#answer(SHUTTING_DOWN)
       const envelope = transaction.envelope()
       const origin = composeOrigin({ engine: this.#engine, user: this.#user, clientAddress: this.address, envelope })
@@ -276,8 +279,7 @@ export class Session implements ServerEvents, ClientEvents {
   }
 
   #tooSlow(fault: PaceFault): void {
-    const text = PACE_NOTES[fault]
-    if (text !== null) this.#note(text)
+    this.#note(PACE_NOTES[fault])
     const last = PACE_REPLIES[fault]
     if (last === null || this.#closed) this.#connection.destroy()
     else this.#engine.close(last)
@@ -287,12 +289,12 @@ export class Session implements ServerEvents, ClientEvents {
     return { trusted: this.#trusted, user: this.#user, requireAuth: this.#parts.listener.settings.requireAuth }
   }
 
-  #refused(text: string, refusal: SmtpReply): SmtpReply {
-    this.#note(text, { user: this.#user?.name ?? null })
+  #refused(text: string, refusal: SmtpReply, facts: Readonly<Record<string, unknown>> = {}): SmtpReply {
+    this.#note(text, { user: this.#user?.name ?? null, ...facts, reply: formatReply(refusal) })
     return refusal
   }
 
-  #note(text: string, facts: Readonly<Record<string, unknown>> = {}): void {
-    this.#parts.shared.note('info', text, { client: this.address, listener: this.#parts.listener.settings.url, ...facts })
+  #note(text: string | null, facts: Readonly<Record<string, unknown>> = {}): void {
+    if (text !== null) this.#parts.shared.note('info', text, { client: this.address, listener: this.#parts.listener.settings.url, ...facts })
   }
 }

@@ -3,7 +3,7 @@
  *
  * A mailbox that is named twice is one recipient; the parameters of the first RCPT count.
  */
-import { formatMailbox } from '../core/address.ts'
+import { formatMailbox, formatReversePath } from '../core/address.ts'
 import type { DomainName } from '../core/brand.ts'
 import type { Mailbox } from '../core/envelope.ts'
 import type { MailCommand, RcptCommand } from '../smtp/command.ts'
@@ -35,6 +35,13 @@ export class Transaction {
     if (first === undefined) throw new Error('a transaction reached its content without a recipient')
     const { reversePath, body, smtputf8, requireTls, envelopeId, returnContent } = this.#mail
     return { reversePath, recipients: [first, ...others], body, smtputf8, requireTls, envelopeId, returnContent }
+  }
+
+  /** For the log, of a message that is not taken. */
+  get facts(): { readonly from: string; readonly to: string | null; readonly nrcpt: number } {
+    const [first] = this.#recipients
+    const to = first === undefined ? null : formatMailbox(first.forwardPath)
+    return { from: formatReversePath(this.#mail.reversePath), to, nrcpt: this.#recipients.length }
   }
 
   get recipientAddresses(): readonly string[] {
