@@ -5,6 +5,7 @@
  * readable line. Counts what it saw for `postern status`. Holds no secret: none is ever handed in.
  */
 import pino from 'pino'
+import type { Clock } from '../core/clock.ts'
 import type { AcceptedRecord, AttemptRecord, Journal, Subsystem } from '../ports/journal.ts'
 import { openLogDestination } from './log-destination.ts'
 import { acceptedText, attemptText, cutText, escapeJsonLine, escapeText } from './log-line.ts'
@@ -35,12 +36,12 @@ export interface ServerJournal extends Journal {
 
 const SUBSYSTEMS: readonly Subsystem[] = ['intake', 'delivery', 'transport', 'store', 'admin', 'config', 'server']
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 20, info: 30, warn: 40, error: 50 }
-export function createJournal(settings: LogSettings): ServerJournal {
-  const destination = openLogDestination(settings.file)
+export function createJournal(settings: LogSettings, clock: Clock): ServerJournal {
+  const destination = openLogDestination(settings.file, clock)
   const logger =
     settings.format === 'json'
       ? pino(
-          { level: 'debug', base: null, timestamp: createTimestamp(), formatters: { level: (label) => ({ level: label }) } },
+          { level: 'debug', base: null, timestamp: createTimestamp(clock), formatters: { level: (label) => ({ level: label }) } },
           { write: (line) => destination.write(escapeJsonLine(line)) },
         )
       : null
@@ -48,7 +49,7 @@ export function createJournal(settings: LogSettings): ServerJournal {
   const counters: Counters = { accepted: 0, delivered: 0, deferred: 0, failed: 0, expired: 0, captured: 0 }
   const wanted = (subsystem: Subsystem, level: LogLevel): boolean => RANK[level] >= (threshold.get(subsystem) ?? 0)
   const plain = (level: LogLevel, subsystem: Subsystem, text: string): void => {
-    destination.write(`${new Date(Date.now()).toISOString()} ${level.padEnd(5)} ${subsystem.padEnd(9)} ${text}\n`)
+    destination.write(`${new Date(clock.now()).toISOString()} ${level.padEnd(5)} ${subsystem.padEnd(9)} ${text}\n`)
   }
 
   return {
@@ -83,11 +84,11 @@ export function createJournal(settings: LogSettings): ServerJournal {
 }
 
 /** A second's text is made once: at a thousand messages a second it would be the dearest field of a line. */
-function createTimestamp(): () => string {
+function createTimestamp(clock: Clock): () => string {
   let second = -1
   let text = ''
   return () => {
-    const now = Date.now()
+    const now = clock.now()
     const current = Math.floor(now / 1000)
     if (current !== second) {
       second = current

@@ -6,6 +6,7 @@
  */
 import { openSync } from 'node:fs'
 import pino from 'pino'
+import type { CancelTimer, Clock } from '../core/clock.ts'
 import { SettingsError } from './settings-error.ts'
 
 export interface LogDestination {
@@ -25,7 +26,7 @@ const FLUSH_INTERVAL_MS = 250
 const WAITING_LENGTH_MAX = 16 * 1024 * 1024
 
 /** `file` null: standard output. Throws `SettingsError` if it cannot be opened. */
-export function openLogDestination(file: string | null): LogDestination {
+export function openLogDestination(file: string | null, clock: Clock): LogDestination {
   const target = pino.destination({
     dest: file === null ? 1 : openFile(file),
     sync: false,
@@ -41,11 +42,11 @@ export function openLogDestination(file: string | null): LogDestination {
   })
   let lines: string[] = []
   let length = 0
-  let timer: NodeJS.Timeout | null = null
+  let cancel: CancelTimer | null = null
 
   const handOver = (): void => {
-    if (timer !== null) clearTimeout(timer)
-    timer = null
+    cancel?.()
+    cancel = null
     if (lines.length === 0) return
     const piece = lines.join('')
     lines = []
@@ -57,7 +58,7 @@ export function openLogDestination(file: string | null): LogDestination {
       lines.push(line)
       length += line.length
       if (length >= FLUSH_LENGTH) handOver()
-      else timer ??= setTimeout(handOver, FLUSH_INTERVAL_MS)
+      else cancel ??= clock.after(FLUSH_INTERVAL_MS, handOver)
     },
     reopen() {
       handOver()

@@ -46,9 +46,9 @@ export async function runServer(options: ServeOptions): Promise<number> {
   const { env, cwd } = options
   const loaded = loadConfig({ explicitPath: options.configPath, env, cwd })
   const settings = buildSettings(loaded)
-  const journal = createJournal({ ...settings.log, format: logFormat(settings, options) })
-  endOnUncaught(journal)
   const clock = createRealClock()
+  const journal = createJournal({ ...settings.log, format: logFormat(settings, options) }, clock)
+  endOnUncaught(journal)
   const dialogue = createDialogueHub()
   const intake = createIntake({ settings: settings.intake, clock, journal, tap: dialogue })
   await intake.bind()
