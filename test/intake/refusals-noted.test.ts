@@ -21,7 +21,14 @@ describe('a message that an application hands over and we do not take', () => {
     client.send(`${content}.\r\n`)
     expect(await client.reply()).toMatch(new RegExp(`^${code}`))
     expect(noted('message refused')).toEqual([
-      expect.objectContaining({ client: '127.0.0.1', user: null, from: 'app@x.example', to: 'b@y.example', nrcpt: 2, reply: expect.stringMatching(`^${code}`) }),
+      expect.objectContaining({
+        client: '127.0.0.1',
+        user: null,
+        from: 'app@x.example',
+        to: 'b@y.example',
+        nrcpt: 2,
+        reply: expect.stringMatching(`^${code}`),
+      }),
     ])
   })
 
