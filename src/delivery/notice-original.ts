@@ -13,12 +13,12 @@ const HEADER_READ_MAX = 128 * 1024
 export async function readOriginal(
   bodies: BodyStore,
   message: AcceptedMessage,
-  wanted: { readonly kind: DsnKind; readonly returnFullMaxOctets: number },
+  wanted: { readonly kind: DsnKind; readonly returnFullMaxOctets: number; readonly headerOnly: boolean },
 ): Promise<OriginalMessage> {
   const { envelope, header, acceptedAt } = message
   const failed = wanted.kind === 'failed' || wanted.kind === 'expired'
   // RFC 3461 §4.3: RET counts for failures only; everything else returns the header.
-  const whole = failed && envelope.returnContent !== 'headers' && message.sizeOctets + message.prefix.length <= wanted.returnFullMaxOctets
+  const whole = failed && !wanted.headerOnly && envelope.returnContent !== 'headers' && message.sizeOctets + message.prefix.length <= wanted.returnFullMaxOctets
   const content = await readContent(bodies, message, whole ? Number.POSITIVE_INFINITY : HEADER_READ_MAX)
   return {
     queueId: envelope.queueId,

@@ -125,7 +125,8 @@ export class SenderNotices {
     told: { readonly to: Mailbox; readonly subjects: readonly [NoticeSubject, ...NoticeSubject[]] },
   ): Promise<Acceptance> {
     const { settings, bodies, clock } = this.#context
-    const original = await readOriginal(bodies, message, { kind, returnFullMaxOctets: settings.dsn.returnFullMaxOctets })
+    const { returnFullMaxOctets } = settings.dsn
+    const original = await readOriginal(bodies, message, { kind, returnFullMaxOctets, headerOnly: told.subjects.some(isUnfit) })
     const [first, ...rest] = told.subjects
     const request: DsnRequest = {
       kind,
@@ -146,6 +147,11 @@ export class SenderNotices {
   #newBoundaryToken(): string {
     return Math.floor(this.#context.random() * 2 ** 48).toString(36)
   }
+}
+
+/** RFC 3463 §3.7: content that could not be passed on as it is (6.3, 6.7) would stop a notice that holds it on the same way. */
+function isUnfit({ status }: NoticeSubject): boolean {
+  return status.subject === 6 && (status.detail === 3 || status.detail === 7)
 }
 
 const NO_NOTICE: Notice = { acceptance: null, line: null }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Notify } from '../../src/core/envelope.ts'
+import { enhanced } from '../../src/core/reply.ts'
 import { createNoticeRate } from '../../src/delivery/notice-rate.ts'
 import { decideNotice } from '../../src/delivery/notify-sender.ts'
 import type { DsnKind } from '../../src/message/dsn.ts'
@@ -99,6 +100,19 @@ describe('a notice', () => {
     expect(notice?.to, 'the sender byte for byte').toBe('App+tag@sender.example')
     const message = notice === undefined ? undefined : store.state.messages.get(notice.queueId)
     expect(message?.envelope).toMatchObject({ reversePath: { kind: 'null' }, recipients: [{ notify: 'never', originalRecipient: null }] })
+  })
+
+  it('returns the header only of what could not be passed on as it is, or it would meet the same obstacle', async () => {
+    const { submit, clock, notices, smtp } = await start({ smtp: failing() })
+    await submit()
+    await clock.advance(100)
+    expect(notices()[0]?.text).toContain('Content-Type: message/rfc822')
+    const refused = failedOutcome()
+    if (refused.kind !== 'failed') throw new Error('a failure is a failure')
+    smtp.answer = (batch) => (batch.message.origin.kind === 'dsn' ? deliverAll(batch) : reportAll(batch, { ...refused, status: enhanced(5, 6, 3) }))
+    await submit()
+    await clock.advance(100)
+    expect(notices()[1]?.text).toContain('Content-Type: text/rfc822-headers')
   })
 
   it('is made even though the content is gone', async () => {
