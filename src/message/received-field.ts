@@ -66,9 +66,12 @@ function commentText(text: string): string {
 
 const RECIPIENT_CHARS_MAX = 512
 const PLAIN_PATH = /^[!-;=?-~]+$/
-const UNSAFE_IN_PATH = /[\p{Cc}<>]/u
+const UNSAFE_IN_PATH = /[^ -~]|[<>]/
 
-/** An address with a control character or bracket is left out rather than changed. */
+/**
+ * An address with a control character or bracket is left out rather than changed. So is one that is
+ * not ASCII: with it the header could not go to a relay without SMTPUTF8, to which A-labels may do.
+ */
 function recipientText(address: string): string | null {
   if (address.length > RECIPIENT_CHARS_MAX) return null
   return PLAIN_PATH.test(address) || !UNSAFE_IN_PATH.test(address) ? address : null

@@ -35,6 +35,10 @@ describe('composePrefix', () => {
     expect(composePrefix(facts({ onlyRecipient: null }), NOTHING_MISSING)).not.toContain('for')
   })
 
+  it('leaves out a recipient that is not ASCII, which would keep the header from relays without SMTPUTF8', () => {
+    expect(composePrefix(facts({ onlyRecipient: 'bob@b\u00fccher.example' }), NOTHING_MISSING)).not.toContain('for')
+  })
+
   it('has no from clause for a message that came by no connection', () => {
     const prefix = composePrefix(facts({ clientAddress: null, heloName: null, protocol: null }), NOTHING_MISSING)
     expect(prefix).toBe(`Received: by mail.example.com id 0G5H2K3M4N5\r\n\tfor <bob@example.net>;\r\n\t${DATE}\r\n`)
