@@ -13,6 +13,7 @@ type Shell = (typeof SHELLS)[number]
 interface Place {
   /** `postern queue list`. */
   readonly path: string
+  /** Commands below it, and what its arguments may be. */
   readonly commands: readonly Word[]
   readonly options: readonly Word[]
 }
@@ -45,7 +46,8 @@ export function completionScript(program: Command, shell: Shell): string {
 function placesOf(command: Command, path: string, everywhere: readonly Word[]): readonly Place[] {
   const commands = command.commands.map((one) => ({ word: one.name(), meaning: one.description() }))
   const own = command.parent === null ? [] : optionsOf(command)
-  const place = { path, commands, options: [...own, ...everywhere] }
+  const choices = command.registeredArguments.flatMap(({ argChoices, description }) => (argChoices ?? []).map((word) => ({ word, meaning: description })))
+  const place = { path, commands: [...commands, ...choices], options: [...own, ...everywhere] }
   return [place, ...command.commands.flatMap((one) => placesOf(one, `${path} ${one.name()}`, everywhere))]
 }
 

@@ -9,6 +9,7 @@ import { realpathSync } from 'node:fs'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { CommanderError } from 'commander'
+import type { ErrorAnswer } from '../admin/api-types.ts'
 import { type CliContext, CliError, EXIT, remark } from './context.ts'
 import { toJson } from './escape.ts'
 import { paint } from './format.ts'
@@ -28,9 +29,10 @@ export async function main(argv: readonly string[], context: CliContext): Promis
 }
 
 function report(error: unknown, context: CliContext, wantsJson: boolean): void {
-  // Commander has said it already.
   if (error instanceof CommanderError) {
     context.setExitCode(error.exitCode === 0 ? EXIT.ok : EXIT.usage)
+    // Commander has said it already, unless it was told to leave that to us.
+    if (wantsJson && error.exitCode !== 0) remark(context, toJson(usageAnswer(error)))
     return
   }
   if (error instanceof CliError) {
@@ -42,6 +44,11 @@ function report(error: unknown, context: CliContext, wantsJson: boolean): void {
   }
   context.setExitCode(EXIT.failed)
   remark(context, `postern: this is a bug, please report it:\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+}
+
+function usageAnswer({ code, message }: CommanderError): ErrorAnswer {
+  const text = code === 'commander.help' ? 'no command was given' : message.replace(/^error: /, '')
+  return { error: { code: 'usage', message: text, hint: 'Add --help for an explanation.' } }
 }
 
 function isStartedDirectly(): boolean {

@@ -53,7 +53,7 @@ export async function buildProgram(context: CliContext, argv: readonly string[])
     .configureOutput({
       writeOut: (text) => context.stdout.write(text),
       // Quotes arguments as they were given: a script may have filled them with anything.
-      writeErr: (text) => context.stderr.write(escapeContent(text)),
+      writeErr: (text) => (argv.includes('--json') ? true : context.stderr.write(escapeContent(text))),
       getOutHelpWidth: () => context.columns,
       getErrHelpWidth: () => context.columns,
       getOutHasColors: () => context.colour,

@@ -13,6 +13,7 @@ import { escapeContent, escapeText, toJson } from './escape.ts'
 import { age, counted, localTime, paint, size } from './format.ts'
 import { lastWord, stateName, stateStyle } from './rows.ts'
 import type { GlobalOptions } from './socket-path.ts'
+import { isReply } from './story.ts'
 
 export interface ShowOptions {
   readonly content?: boolean
@@ -90,7 +91,7 @@ function describeRecipient(context: CliContext, row: RecipientAnswer): readonly 
   const last = lastWord(row)
   return [
     `  ${escapeText(row.recipient)}: ${state}, ${tries}${due}${finished}, ${escapeText(row.lane)}${notify}${original}`,
-    ...(last === '' ? [] : [`    ${paint(context, 'dim', row.state === 'held' ? 'reason:' : 'last reply:')} ${escapeText(last)}`]),
+    ...(last === '' ? [] : [`    ${paint(context, 'dim', row.state !== 'held' && isReply(last) ? 'last reply:' : 'reason:')} ${escapeText(last)}`]),
   ]
 }
 

@@ -1,7 +1,7 @@
 /**
  * Rows of the queue: fetched page by page, shown as a table, JSON or CSV.
  */
-import type { QueueFilter, QueuePage, QueueRow } from '../admin/api-types.ts'
+import type { LaneStatus, QueueFilter, QueuePage, QueueRow } from '../admin/api-types.ts'
 import type { AdminClient } from './client.ts'
 import type { CliContext } from './context.ts'
 import { csvCell, toJson } from './escape.ts'
@@ -41,9 +41,9 @@ export interface Shown {
   readonly next: string | null
 }
 
-/** Prints pages as they come. */
-export async function printRows(context: CliContext, pages: AsyncIterable<QueuePage>, format: RowFormat): Promise<Shown> {
-  const write = rowWriter(context, format)
+/** Prints pages as they come. A table says of mail in a closed lane when that opens. */
+export async function printRows(context: CliContext, pages: AsyncIterable<QueuePage>, format: RowFormat, lanes: readonly LaneStatus[] = []): Promise<Shown> {
+  const write = rowWriter(context, format, lanes)
   let rows = 0
   let next: string | null = null
   for await (const page of pages) {
@@ -65,7 +65,7 @@ export function stateName(row: QueueRow): string {
 
 export function stateStyle(row: QueueRow): Paint | null {
   const state = stateName(row)
-  if (row.state === 'delivered') return 'green'
+  if (row.state === 'delivered') return state === 'discarded' ? null : 'green'
   if (state === 'deferred' || state === 'held') return 'yellow'
   return state === 'failed' || state === 'expired' ? 'red' : null
 }
@@ -77,21 +77,27 @@ export function lastWord(row: QueueRow): string {
 }
 
 /** The text of further rows, of which so many were written before. */
-function rowWriter(context: CliContext, format: RowFormat): (rows: readonly QueueRow[], before: number) => string {
+function rowWriter(context: CliContext, format: RowFormat, lanes: readonly LaneStatus[]): (rows: readonly QueueRow[], before: number) => string {
   const asLines = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('')
   if (format === 'csv') return (rows, before) => asLines([...(before === 0 ? [CSV_COLUMNS.map(([name]) => name).join(',')] : []), ...rows.map(csvLine)])
   if (format === 'json') return (rows, before) => rows.map((row, i) => `${before + i === 0 ? '[\n' : ',\n'}${toJson(row)}`).join('')
-  const table = createTable(context, queueColumns(context.clock.now()))
+  const opening = new Map(lanes.flatMap(({ lane, until: end }) => (end === null ? [] : [[lane, end] as const])))
+  const table = createTable(context, queueColumns(context.clock.now(), opening))
   return (rows) => asLines(table.lines(rows))
 }
 
 /** Columns in their order for programs: docs/cli.md promises it. */
-function queueColumns(now: number): readonly Column<QueueRow>[] {
+function queueColumns(now: number, opening: ReadonlyMap<string, number>): readonly Column<QueueRow>[] {
   return [
     { heading: 'ID', text: (row) => row.queueId, style: () => 'cyan' },
     { heading: 'STATE', text: stateName, style: stateStyle },
     { heading: 'AGE', text: (row) => age(now - row.acceptedAt), plain: (row) => isoTime(row.acceptedAt), right: true },
-    { heading: 'NEXT', text: (row) => nextText(row, now), plain: (row) => (row.dueAt === null ? '' : isoTime(row.dueAt)), right: true },
+    {
+      heading: 'NEXT',
+      text: (row) => nextText(row, opening.get(row.lane) ?? 0, now),
+      plain: (row) => (row.dueAt === null ? '' : isoTime(row.dueAt)),
+      right: true,
+    },
     { heading: 'TRIES', text: (row) => String(row.attempts), right: true, fromColumns: 100 },
     { heading: 'SIZE', text: (row) => size(row.sizeOctets), plain: (row) => String(row.sizeOctets), right: true, fromColumns: 120 },
     { heading: 'FROM', text: (row) => row.sender, atLeast: 10 },
@@ -101,8 +107,9 @@ function queueColumns(now: number): readonly Column<QueueRow>[] {
   ]
 }
 
-function nextText(row: QueueRow, now: number): string {
-  return row.dueAt === null || row.state !== 'queued' ? '' : until(row.dueAt, now).replace(/^in /, '')
+/** Nothing is tried before its lane opens, whenever it is due. */
+function nextText(row: QueueRow, laneOpensAt: number, now: number): string {
+  return row.dueAt === null || row.state !== 'queued' ? '' : until(Math.max(row.dueAt, laneOpensAt), now).replace(/^in /, '')
 }
 
 const CSV_COLUMNS: readonly (readonly [string, (row: QueueRow) => string])[] = [

@@ -133,6 +133,11 @@ function reasonText({ reason }: EventDetail, kind: EventKind): string | null {
   return reason === undefined || kind === 'accepted' ? null : escapeText(reason)
 }
 
+/** What a server said, word for word; the rest is our own account of what went wrong. */
+export function isReply(text: string | null): boolean {
+  return text !== null && /^[2-5]\d\d(?:[ -]|$)/.test(text)
+}
+
 /** Why it is not delivered yet, and when something happens next; empty for a finished recipient. */
 export function explainWait(row: QueueRow, lanes: readonly LaneStatus[], now: number): readonly string[] {
   switch (row.state) {
@@ -140,28 +145,31 @@ export function explainWait(row: QueueRow, lanes: readonly LaneStatus[], now: nu
       return [`It is held: ${escapeText(row.holdReason ?? 'no reason is known')}.`, `Let it go with: postern queue release ${row.queueId}`]
     case 'leased':
       return ['An attempt is under way just now, or is about to begin.']
-    case 'queued':
-      return [...explainQueued(row, now), ...explainLane(row, lanes, now)]
+    case 'queued': {
+      const lane = lanes.find((one) => one.lane === row.lane) ?? null
+      return [...explainQueued(row, lane, now), ...explainLane(lane, now)]
+    }
     default:
       return []
   }
 }
 
-function explainQueued(row: QueueRow, now: number): readonly string[] {
+function explainQueued(row: QueueRow, lane: LaneStatus | null, now: number): readonly string[] {
   const tried =
     row.attempts === 0
       ? 'It was not tried yet'
-      : `It was tried ${row.attempts === 1 ? 'once' : `${row.attempts} times`}; the last answer was: ${escapeText(row.lastText ?? 'none')}`
+      : `It was tried ${row.attempts === 1 ? 'once' : `${row.attempts} times`}; ${isReply(row.lastText) ? 'the last reply was' : 'the last time'}: ${escapeText(row.lastText ?? 'none')}`
   if (row.dueAt === null) return [`${tried}.`]
-  if (row.dueAt <= now) return [`${tried}.`, `It is due since ${shortTime(row.dueAt, now)} (${age(now - row.dueAt)}) and waits for its turn.`]
+  const turn = lane === null || lane.state === 'open' ? ' and waits for its turn' : ', but its lane is closed'
+  if (row.dueAt <= now) return [`${tried}.`, `It is due since ${shortTime(row.dueAt, now)} (${age(now - row.dueAt)})${turn}.`]
   return [`${tried}.`, `Next attempt: ${shortTime(row.dueAt, now)} (${until(row.dueAt, now)}). Sooner: postern queue retry ${row.queueId}`]
 }
 
-function explainLane(row: QueueRow, lanes: readonly LaneStatus[], now: number): readonly string[] {
-  const lane = lanes.find((one) => one.lane === row.lane)
-  if (lane === undefined) return []
+function explainLane(lane: LaneStatus | null, now: number): readonly string[] {
+  if (lane === null) return []
   const name = escapeText(lane.lane)
-  if (lane.state === 'open') return lane.ready > 0 ? [`Lane ${name} is open: ${lane.active} under way of ${lane.width} at once, ${lane.ready} ready.`] : []
+  if (lane.state === 'open')
+    return lane.ready > 0 ? [`Lane ${name} is open: ${lane.active} under way of ${Math.floor(lane.width)} at once, ${lane.ready} ready.`] : []
   const end = lane.until === null ? '' : ` until ${shortTime(lane.until, now)} (${until(lane.until, now)})`
   return [`Lane ${name} is ${lane.state}${end}: ${escapeText(lane.reason ?? 'no reason is known')}.`, `Open it now with: postern queue flush --relay ${name}`]
 }

@@ -112,6 +112,7 @@ function exitCodeFor(row: QueueRow): ExitCode {
 async function conclude(context: CliContext, client: AdminClient, row: QueueRow): Promise<readonly string[]> {
   const to = escapeText(row.recipient)
   if (row.state === 'delivered' && row.lane === 'capture') return [`Captured: it was kept and not sent. Read it: postern captured show ${row.queueId}`]
+  if (row.state === 'delivered' && row.lane === 'discard') return ['Thrown away: its route says so, and nobody gets it. Which route: postern route explain']
   if (row.state === 'delivered') return [`Delivered: the relay has taken it for ${to}.`]
   if (isFinal(row.state)) return [`Not delivered: ${row.state}.`]
   const { lanes } = await client.get<ServerStatus>('/v1/status')

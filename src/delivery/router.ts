@@ -108,11 +108,15 @@ function mismatchOf(match: RouteMatch, query: RouteQuery): string | null {
   return null
 }
 
+function asksForNothing({ from, to, submitter, header }: RouteMatch): boolean {
+  return from === null && to === null && submitter === null && header.length === 0
+}
+
 function stepsOf(routes: readonly RouteRule[], query: RouteQuery): RouteExplanation['steps'] {
   const steps: { rule: string; matched: boolean; why: string }[] = []
   for (const { label, match } of routes) {
     const mismatch = mismatchOf(match, query)
-    steps.push({ rule: label, matched: mismatch === null, why: mismatch ?? 'all that it asks for matches' })
+    steps.push({ rule: label, matched: mismatch === null, why: mismatch ?? (asksForNothing(match) ? '' : 'all that it asks for matches') })
     if (mismatch === null) break
   }
   return steps

@@ -48,7 +48,7 @@ export interface ServerStatus {
 export interface RouteExplanation {
   readonly from: string
   readonly to: string
-  /** Every rule in order, until the one that matched. */
+  /** Every rule in order, until the one that matched. `why` is empty for a rule that takes all mail. */
   readonly steps: readonly { readonly rule: string; readonly matched: boolean; readonly why: string }[]
   /** For people: `relay google as jira (jira@example.com)`, `hold: ...`, `capture`. */
   readonly decision: string

@@ -131,6 +131,18 @@ describe('usage', () => {
     expect(await runCli(argv, { clock: createFakeClock() })).toMatchObject({ exitCode: 2, stdout: '' })
   })
 
+  it.each([
+    [['queue', 'show', 'nope'], "command-argument value 'nope' is invalid"],
+    [['status', '--what\u001b[2J'], 'unknown option'],
+    [['queue', 'lst'], "unknown command 'lst'"],
+    [[], 'no command was given'],
+  ])('%j is told in JSON to those who want that', async (argv, text) => {
+    const { exitCode, stdout, stderr } = await runCli([...argv, '--json'], { clock: createFakeClock() })
+    expect([exitCode, stdout]).toEqual([2, ''])
+    expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'usage', message: expect.stringContaining(text), hint: expect.any(String) } })
+    expect(stderr.trimEnd()).not.toMatch(/\p{Cc}/u)
+  })
+
   it('does not swallow a bug', async () => {
     const clock = {
       ...createFakeClock(),

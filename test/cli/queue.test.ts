@@ -4,7 +4,7 @@ import type { EpochMs } from '../../src/core/brand.ts'
 import { startCliServer } from '../support/cli-run.ts'
 import { heldPlace, leasedPlace, makeAcceptance, NOON, queuedPlace } from '../support/make-message.ts'
 import type { MemoryStore } from '../support/memory-store.ts'
-import { acceptAndEnd, GOOGLE } from '../support/settle-as.ts'
+import { acceptAndEnd, GOOGLE, SUSPENDED } from '../support/settle-as.ts'
 
 async function fill(store: MemoryStore, number: number, from = 'jira@a.example'): Promise<void> {
   for (let i = 0; i < number; i++) {
@@ -26,6 +26,17 @@ describe('queue list', () => {
     expect(lines[1]).toMatch(/^\w{11} {2}queued +1h +now +0 +85 B +jira@a\.example +u0@b\.example +smtp:google\/jira$/)
     expect(lines[3]).toMatch(/deferred +0s +5m +1 .*late@b\.example .*421 4\.7\.0 Try again later$/)
     expect(lines[4]).toBe('3 recipients in all.')
+  })
+
+  it('says of mail in a closed lane when that opens, and that nothing matches where something waits', async () => {
+    const server = await startCliServer()
+    await fill(server.store, 1)
+    await server.store.queue.enqueue(makeAcceptance({ to: ['free@b.example'], place: queuedPlace(NOON) }))
+    server.control.lanes = [SUSPENDED]
+    const { lines } = await server.run(['queue', 'list'], { terminal: 160 })
+    expect(lines.find((line) => line.includes('u0@'))).toMatch(/queued +1h +1m +0/)
+    expect(lines.find((line) => line.includes('free@'))).toMatch(/queued +0s +now +0/)
+    expect((await server.run(['queue', 'list', '--sender', 'nobody@x'], { terminal: 160 })).lines.at(-1)).toMatch(/^Nothing that waits matches\./)
   })
 
   it('gives programs tab-separated columns in a fixed order with full times, and nothing else', async () => {

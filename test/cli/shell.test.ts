@@ -94,6 +94,8 @@ describe('completion', () => {
     expect(complete('postern', '--json', 'queue', 'list', '--rec')).toBe('--recipient')
     expect(complete('postern', 'route', 'explain', '--sub')).toBe('--submitter')
     expect(complete('postern', 'config', '').split(' ')).toContain('check')
+    expect(complete('postern', 'log', 'level', 'deb')).toBe('debug')
+    expect(complete('postern', 'log', 'level', 'debug', 'tr')).toBe('transport')
   })
 
   it('knows every command and long option in every shell', async () => {

@@ -88,7 +88,7 @@ describe('why it waits', () => {
   it('is the next attempt, after a deferral', () => {
     const row = makeRow({ attempts: 3, dueAt: (NOON + 60_000) as EpochMs, lastText: '421 later\u0007' })
     expect(explainWait(row, [], NOON)).toEqual([
-      'It was tried 3 times; the last answer was: 421 later\\x07.',
+      'It was tried 3 times; the last reply was: 421 later\\x07.',
       `Next attempt: ${at(60_000)} (in 1m). Sooner: postern queue retry ${ID}`,
     ])
   })
@@ -96,6 +96,13 @@ describe('why it waits', () => {
   it('is a lane that is suspended, with its reason and its end', () => {
     const lanes: readonly LaneStatus[] = [{ ...LANE, state: 'suspended', until: (NOON + 120_000) as EpochMs, reason: 'connection refused' }]
     expect(explainWait(makeRow({}), lanes, NOON)).toContain(`Lane smtp:google/jira is suspended until ${at(120_000)} (in 2m): connection refused.`)
+  })
+
+  it('is not its turn while the lane is closed, and our own account is no reply', () => {
+    const lanes: readonly LaneStatus[] = [{ ...LANE, state: 'paused', until: (NOON + 120_000) as EpochMs, reason: 'login refused' }]
+    const [tried, due] = explainWait(makeRow({ attempts: 1, lastText: 'the relay refused the connection' }), lanes, NOON + 1_000)
+    expect(tried).toBe('It was tried once; the last time: the relay refused the connection.')
+    expect(due).toBe(`It is due since ${at(0)} (1s), but its lane is closed.`)
   })
 
   it('is a place in a lane that is busy', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { EpochMs } from '../../src/core/brand.ts'
+import type { EpochMs, LaneKey } from '../../src/core/brand.ts'
 import { type CliServer, startCliServer } from '../support/cli-run.ts'
 import { GOOGLE, SUSPENDED } from '../support/settle-as.ts'
 
@@ -18,6 +18,14 @@ describe('test', () => {
     const text = Buffer.from(request?.content ?? []).toString()
     expect(text).toContain('From: <jira@a.example>\r\nTo: <you@b.example>\r\nSubject: =?utf-8?B?')
     expect(text).not.toMatch(/[^\r]\n|\r[^\n]/)
+  })
+
+  it('does not call delivered what a route threw away', async () => {
+    const server = await startCliServer()
+    server.control.afterSubmit = () => void acceptAndEndSubmitted(server, 'discard')
+    const ran = await server.run(argv)
+    expect(ran.stdout).toContain('Thrown away: its route says so')
+    expect(ran.stdout).not.toContain('Delivered')
   })
 
   it('ends with 1 if it failed', async () => {
@@ -60,11 +68,15 @@ describe('test', () => {
   })
 })
 
-async function acceptAndEndSubmitted({ store, clock }: CliServer, event: 'deliver' | 'fail' | 'defer'): Promise<void> {
+/** `discard`: is moved to that lane first, as a claim does it. */
+async function acceptAndEndSubmitted(server: CliServer, ending: 'deliver' | 'fail' | 'defer' | 'discard'): Promise<void> {
+  const { store, clock } = server
   const [leased] = await store.queue.claimDue({ limit: 1, limitPerFlow: 1, closedLanes: [], leaseUntil: (clock.now() + 60_000) as EpochMs, now: clock.now() })
   if (leased === undefined) throw new Error('nothing to claim')
   const dueAt = (clock.now() + 300_000) as EpochMs
-  const change = event === 'defer' ? ({ event, dueAt, lane: GOOGLE } as const) : { event }
+  const event = ending === 'discard' ? 'defer' : ending
+  const lane = ending === 'discard' ? ('discard' as LaneKey) : GOOGLE
+  const change = event === 'defer' ? ({ event, dueAt: ending === 'discard' ? clock.now() : dueAt, lane } as const) : { event }
   const kind = event === 'deliver' ? 'delivered' : event === 'fail' ? 'failed' : 'deferred'
   await store.queue.settle(
     [
@@ -80,4 +92,5 @@ async function acceptAndEndSubmitted({ store, clock }: CliServer, event: 'delive
     ],
     [],
   )
+  if (ending === 'discard') await acceptAndEndSubmitted(server, 'deliver')
 }

@@ -55,6 +55,10 @@ describe('a route', () => {
     })
   })
 
+  it('is explained without a word where a rule takes all mail', () => {
+    expect(router({ routes }).explain(query({})).steps.at(-1)).toEqual({ rule: 'all', matched: true, why: '' })
+  })
+
   it.each(cases)('is the same explained as decided: %s', (_, changes) => {
     const made = router({ routes })
     expect(made.explain(query(changes)).lane).toBe(laneOf(made.decide(query(changes)).route))
