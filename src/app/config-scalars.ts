@@ -178,7 +178,13 @@ function secretFault(value: unknown): Fault | null {
   if (typeof value === 'string' || typeof value === 'number') {
     const remedy =
       'Put it into a file that only Postern can read (chmod 600) and write { file: secrets/NAME } here. Change the password if others have seen this file.'
-    return { code: 'secret-in-file', message: 'a password must not stand in this file', allowed, remedy }
+    const isHash = String(value).startsWith('$scrypt$')
+    return {
+      code: 'secret-in-file',
+      message: isHash ? 'this is the hash of a password' : 'a password must not stand in this file',
+      allowed,
+      remedy: isHash ? 'A hash stands under passwordHash.' : remedy,
+    }
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     return { code: 'wrong-type', message: `must say where the password is, not be ${typeName(value)}`, allowed }

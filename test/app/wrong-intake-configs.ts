@@ -211,6 +211,15 @@ export const WRONG_INTAKE_CONFIGS: readonly WrongConfig[] = [
     ],
   ],
   [
+    "users: [{name: a, password: '$scrypt$ln=15,r=8,p=1$SALT$HASH'}]",
+    [
+      [
+        'secret-in-file',
+        'postern.yaml:1:29: users[0].password: this is the hash of a password; { file: PATH }, { env: NAME } or { credential: NAME }. A hash stands under passwordHash.',
+      ],
+    ],
+  ],
+  [
     'users: [{name: a, password: {file: x}}, {name: a, password: {file: x}}]',
     [['duplicate-user', 'postern.yaml:1:48: users[1].name: there is already a user "a". Remove one of them.']],
   ],
