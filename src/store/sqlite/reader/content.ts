@@ -14,6 +14,7 @@ const EXPECTED = 'SELECT size, chunks, sha256 FROM messages WHERE id = ?'
 const CHUNK = `SELECT bytes FROM chunks WHERE id = ${CHUNK_ID}`
 /** Readings that may be under way at once: one a session, with room. */
 const STREAMS_MAX = 4_096
+const SQLITE_CORRUPT = 11
 
 interface Reading {
   readonly hash: Hash
@@ -82,15 +83,26 @@ function check(id: number, wanted: Expected, found: { readonly octets: number; r
   if (!found.digest.equals(wanted.sha256)) throw damaged(id, 'the hash differs')
 }
 
-/** A page that SQLite cannot make sense of is that message's damage, and not the store's. */
+/**
+ * A page that SQLite cannot make sense of is that message's damage, and not the store's. It says so of a
+ * read that failed with EIO, too (SQLITE_IOERR_CORRUPTFS): asked again, so that one failure damages nothing.
+ */
 function reading<Row>(id: number, read: () => Row): Row {
   try {
     return read()
   } catch (error) {
-    const errcode = (error as { readonly errcode?: number }).errcode ?? 0
-    if (faultKind(error) === 'io' && (errcode & 0xff) === 11) throw damaged(id, 'its page is malformed')
-    throw error
+    if (!isMalformed(error)) throw error
   }
+  try {
+    return read()
+  } catch (error) {
+    throw isMalformed(error) ? damaged(id, 'its page is malformed') : error
+  }
+}
+
+function isMalformed(error: unknown): boolean {
+  const { errcode } = error as { readonly errcode?: unknown }
+  return faultKind(error) === 'io' && typeof errcode === 'number' && (errcode & 0xff) === SQLITE_CORRUPT
 }
 
 function damaged(id: number, why: string): StoreFault {
