@@ -13,6 +13,7 @@ import type { Intake } from '../intake/intake.ts'
 import { createHostResolver } from '../net/host-resolver.ts'
 import { createDialer } from '../net/node-dialer.ts'
 import { type OpenStore, openStore, type StoreCondition } from '../store/open-store.ts'
+import type { FaultPlan } from '../store/sqlite/faults.ts'
 import { createCaptureTransport } from '../transports/capture-transport.ts'
 import { createSmtpTransport } from '../transports/smtp-transport.ts'
 import { makeQueueDue } from './control.ts'
@@ -39,6 +40,8 @@ export interface ComposeParts {
   readonly dialogue: DialogueHub
   /** For crash tests only: the named point at which the store kills the process. */
   readonly crashAt: string | null
+  /** For tests only: a disk that fails on request. */
+  readonly faults?: FaultPlan
 }
 
 /** Content kept in memory between acceptance and delivery: 8,000 messages of 4 KB. */
@@ -55,6 +58,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     randomToken: newToken,
     onCondition: (change) => openOrPause(intake, change),
     ...(parts.crashAt === null ? {} : { crashAt: parts.crashAt }),
+    ...(parts.faults === undefined ? {} : { faults: parts.faults }),
   })
   const newQueueId = createQueueIds(() => clock.now(), await store.queue.lastQueueId())
   const smtp = createSmtpTransport({
