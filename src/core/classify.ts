@@ -124,10 +124,15 @@ export function classifyFault(phase: AttemptPhase, fault: AttemptFault): Deferra
   }
 }
 
-/** The verdict on the hop after a judgement; `none` leaves it open. */
-export function hopVerdict(judgement: Deferral | Failure): HopVerdict | null {
-  const { hop, reason } = judgement
-  const status = enhanced(4, judgement.status.subject, judgement.status.detail)
+/** Of the reply in the reason of a verdict: enough to tell what a relay wants. */
+const SHOWN_REPLY_MAX = 200
+
+/**
+ * The verdict on the hop after a judgement; `none` leaves it open. With the reply, word for word, because
+ * that is what an operator of a closed lane asks for first.
+ */
+export function hopVerdict(judgement: Deferral | Failure, reply: SmtpReply | null): HopVerdict | null {
+  const { hop } = judgement
   switch (hop) {
     case 'none':
       return null
@@ -135,10 +140,15 @@ export function hopVerdict(judgement: Deferral | Failure): HopVerdict | null {
       return { kind: 'healthy' }
     case 'unwell':
     case 'credential-refused':
-      return { kind: hop, status, reason }
+      return { kind: hop, status: enhanced(4, judgement.status.subject, judgement.status.detail), reason: reasonWith(judgement.reason, reply) }
     default:
       return assertNever(hop)
   }
+}
+
+function reasonWith(reason: string, reply: SmtpReply | null): string {
+  const said = reply === null ? '' : formatReply(reply).slice(0, SHOWN_REPLY_MAX).toWellFormed()
+  return said === '' || reason.includes(String(reply?.code)) ? reason : `${reason}: ${said}`
 }
 
 /** Another address or host may do better: the fault is not the message's, the recipient's or the login's. */

@@ -232,7 +232,7 @@ export class SessionPool {
     if (ride.state === 'opening' && others && failure.deferral.scope !== 'credential') {
       // The host serves us, only not in that many sessions: the ride waits for one of them, the lane hears of it.
       lane.openPausedUntilMs = this.#parts.clock.monotonicMs() + OPEN_PAUSE_MS
-      ride.crowded = hopVerdict(failure.deferral)
+      ride.crowded = hopVerdict(failure.deferral, failure.reply)
       this.#parts.journal.note('transport', 'info', 'the host takes no further session for now', { lane: lane.key, reason: failure.deferral.reason })
       this.place(ride)
       return

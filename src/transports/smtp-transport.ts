@@ -171,7 +171,7 @@ class SmtpTransport implements Transport {
   #noSession(ride: Ride, failure: SetupFailure): void {
     const { deferral } = failure
     const nowMs = this.#parts.clock.monotonicMs()
-    ride.hop = hopVerdict(deferral) ?? NOT_REACHED
+    ride.hop = hopVerdict(deferral, failure.reply) ?? NOT_REACHED
     ride.last = { remote: failure.remote, tls: null, setupMs: 0, transferMs: 0, use: 0 }
     this.#settleRest(ride, refusedOutcome(deferral, failure))
     if (deferral.scope === 'credential') {

@@ -168,9 +168,9 @@ export function refusedOutcome(
   return judgement.kind === 'deferred' ? { kind: 'deferred', status: judgement.status, diagnosis } : { kind: 'failed', status: judgement.status, diagnosis }
 }
 
-function worseHop(hop: HopVerdict, { judgement }: Grounds): HopVerdict {
+function worseHop(hop: HopVerdict, { judgement, reply }: Grounds): HopVerdict {
   if (judgement.kind === 'delivered') return hop
-  return worseOf(hop, hopVerdict(judgement))
+  return worseOf(hop, hopVerdict(judgement, reply))
 }
 
 /** The verdict that asks for more caution. */

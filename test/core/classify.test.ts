@@ -109,7 +109,7 @@ describe('faults without a reply', () => {
     expect([judgement.kind, formatStatus(judgement.status), judgement.scope]).toEqual(['deferred', status, scope])
     expect(judgement.duplicatePossible).toBe(phase === 'final-dot')
     expect(triesNextHost(judgement)).toBe(scope !== 'credential')
-    expect(hopVerdict(judgement)?.kind).toBe(scope === 'credential' ? 'credential-refused' : 'unwell')
+    expect(hopVerdict(judgement, null)?.kind).toBe(scope === 'credential' ? 'credential-refused' : 'unwell')
   })
   it.each([
     ['connect', 'ECONNREFUSED', 'connect ECONNREFUSED 192.0.2.1:25', 'the relay refused the connection (ECONNREFUSED 192.0.2.1:25)'],
@@ -123,6 +123,24 @@ describe('faults without a reply', () => {
   it('name the certificate fault as OpenSSL does', () => {
     expect(classifyFault('starttls', { kind: 'tls-failed', code: 'CERT_HAS_EXPIRED', message: 'certificate has expired' }).reason).toContain('CERT_HAS_EXPIRED')
   })
+})
+
+describe('the verdict on a hop', () => {
+  const verdictOn = (phase: AttemptPhase, text: string) => {
+    const judgement = classifyReply(phase, replyOf(text))
+    if (judgement.kind === 'delivered') throw new Error('not refused')
+    return hopVerdict(judgement, replyOf(text))
+  }
+  it('has the reply in its reason, once, word for word', () => {
+    expect(verdictOn('auth', '535 5.7.8 bad password')).toMatchObject({
+      kind: 'credential-refused',
+      reason: 'the server refused the login: 535 5.7.8 bad password',
+    })
+    expect(verdictOn('mail', '421 4.7.0 slow down')).toMatchObject({ kind: 'unwell', reason: expect.stringMatching(/: 421 4\.7\.0 slow down$/) })
+    expect(verdictOn('ehlo', '354 what')).toMatchObject({ reason: expect.stringMatching(/^(?!.*354.*354)/) })
+  })
+  it('is no longer than a line', () => expect(JSON.stringify(verdictOn('greeting', `554 ${'x'.repeat(5000)}`)).length).toBeLessThan(400))
+  it('says nothing of a recipient that was refused', () => expect(verdictOn('rcpt', '550 5.1.1 who')).toEqual({ kind: 'healthy' }))
 })
 
 describe('too many recipients', () => {
