@@ -140,7 +140,9 @@ export async function lookAtEverything(server: PosternProcess, sample: number): 
     ['log', '--limit', '1000', '--json'],
     ['trace', 'a@app.test'],
   ]
-  const rows = JSON.parse((await runHere([...socket, ...(commands[3] ?? [])], false)).text) as readonly { readonly queueId: string }[]
+  // Beside the rows it says how many there are in all.
+  const listed = (await runHere([...socket, ...(commands[3] ?? [])], false)).text
+  const rows = JSON.parse(listed.slice(0, listed.lastIndexOf(']') + 1)) as readonly { readonly queueId: string }[]
   const step = Math.max(1, Math.floor(rows.length / sample))
   for (let i = 0; i < rows.length; i += step) for (const command of [['trace'], ['queue', 'show']]) commands.push([...command, rows[i]?.queueId ?? ''])
   const printed: Printed[] = []
