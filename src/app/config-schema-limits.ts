@@ -16,8 +16,12 @@ const shape = {
   hops: z.int().min(1).max(1000).describe('Received lines at which a message is taken to be in a loop.'),
   connections: z.int().min(1).max(100_000).describe('Most connections at once.'),
   connectionsPerClient: z.int().min(1).max(100_000).describe('Most connections at once of one client address. All applications of this machine share one.'),
-  errorsPerSession: z.int().min(1).max(10_000).describe('Refused commands after which a session is closed.'),
-  junkPerSession: z.int().min(1).max(100_000).describe('Commands that lead nowhere (NOOP, RSET, VRFY ...) after which a session is closed.'),
+  errorsPerSession: z.int().min(1).max(10_000).describe('Refused commands after which a session is closed; a message that is taken begins the count anew.'),
+  junkPerSession: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .describe('Commands that lead nowhere (NOOP, RSET, VRFY ...) after which a session is closed; a message begins the count anew.'),
   commandTime: duration('1s', '1h').describe('Time for a whole command or line of content, not for a byte (RFC 5321 §4.5.3.2.7: 5 minutes).'),
   authGuessesPerSession: z.int().min(1).max(100).describe('Failed logins after which a session is closed.'),
   authGuessesPerClient: z.int().min(1).max(10_000).describe('Failed logins of one client address in 10 minutes, after which it is sent away.'),

@@ -237,7 +237,10 @@ export class ServerDialogue {
     const doubtfulEnd = this.decoder?.doubtfulEnd === true
     this.#forgetTransaction()
     this.state = AFTER_CONTENT
-    if (accepted) this.#junk = 0
+    if (accepted) {
+      this.#junk = 0
+      this.#errors = 0
+    }
     this.say(said)
     if (doubtfulEnd) this.closeWith(null, 'bad-line')
   }
