@@ -80,8 +80,11 @@ export function createTlsClient(): TlsClient {
 export function faultOf(error: unknown): NetworkFault {
   if (!(error instanceof Error)) return { code: 'UNKNOWN', message: String(error) }
   const { code } = error as NodeJS.ErrnoException
-  return { code: code ?? error.name, message: error.message }
+  return { code: code ?? error.name, message: error.message.replace(NODE_ADVICE, '') }
 }
+
+/** How to start Node.js is no business of ours: authorities come from the machine, or from `tls.ca` of the relay. */
+const NODE_ADVICE = /; if the root CA is installed locally, try running Node\.js with [\s\S]*$/
 
 function trustOf(options: TlsOptions, socket: tls.TLSSocket, sessions: ReadonlyMap<string, KeptSession>): Pick<TlsFacts, 'trust' | 'trustFault'> {
   if (socket.isSessionReused()) {
