@@ -3,7 +3,7 @@
  *
  * Duplicates are bounded by the transactions open at each kill (RFC 1047): the sink's sessions.
  */
-import { startLoad, type Load } from './support/load.ts'
+import { type Load, startLoad } from './support/load.ts'
 import { freePort, makeFolder, removeFolder, startServer } from './support/server.ts'
 import { startSink } from './support/sink.ts'
 import { runBar, seeded, tally, until } from './support/verdict.ts'
@@ -32,8 +32,22 @@ await runBar('R01 kill-intake', async ({ full, seed }) => {
   const server = await startServer(options)
   const acknowledged = new Set(loads.flatMap((load) => [...load.acknowledged.keys()]))
   const delivered = (): Set<string> => new Set(sink.received.map((message) => message.id))
-  await until('every acknowledged message is delivered', () => { const seen = delivered(); return [...acknowledged].every((id) => seen.has(id)) }, 90_000).catch(() => {})
-  await until('the queue is empty', async () => { const { queue } = JSON.parse(await server.cli(['status', '--json'])); return queue.queued + queue.leased === 0 }, 60_000).catch(() => {})
+  await until(
+    'every acknowledged message is delivered',
+    () => {
+      const seen = delivered()
+      return [...acknowledged].every((id) => seen.has(id))
+    },
+    90_000,
+  ).catch(() => {})
+  await until(
+    'the queue is empty',
+    async () => {
+      const { queue } = JSON.parse(await server.cli(['status', '--json']))
+      return queue.queued + queue.leased === 0
+    },
+    60_000,
+  ).catch(() => {})
   const { queue } = JSON.parse(await server.cli(['status', '--json']))
   const result = tally(loads, sink)
   const limbo = queue.queued + queue.leased + queue.held
@@ -43,7 +57,14 @@ await runBar('R01 kill-intake', async ({ full, seed }) => {
   removeFolder(folder)
   const enough = !full || result.acknowledged >= 20_000
   return {
-    passed: result.lost === 0 && result.unexpected === 0 && result.foreign === 0 && limbo === 0 && slowestStartMs <= 2_000 && result.duplicates <= openAtKills && enough,
+    passed:
+      result.lost === 0 &&
+      result.unexpected === 0 &&
+      result.foreign === 0 &&
+      limbo === 0 &&
+      slowestStartMs <= 2_000 &&
+      result.duplicates <= openAtKills &&
+      enough,
     figures: { kills, ...result, duplicatesAllowed: openAtKills, limbo, slowestStartMs: Math.round(slowestStartMs) },
   }
 })

@@ -26,7 +26,14 @@ await runBar('R18 after-dot', async ({ full, seed }) => {
   const server = await startServer({ port, relayPort: sink.port, folder })
   const load = startLoad({ port, sessions: 10, octets: 4096, messages })
   await load.done
-  await until('the queue is empty', async () => { const { queue } = JSON.parse(await server.cli(['status', '--json'])); return queue.queued + queue.leased === 0 }, full ? 400_000 : 90_000)
+  await until(
+    'the queue is empty',
+    async () => {
+      const { queue } = JSON.parse(await server.cli(['status', '--json']))
+      return queue.queued + queue.leased === 0
+    },
+    full ? 400_000 : 90_000,
+  )
   const seen = new Map<string, number>()
   for (const { id } of sink.received) seen.set(id, (seen.get(id) ?? 0) + 1)
   const twice = [...seen].filter(([, count]) => count > 1).map(([id]) => id)

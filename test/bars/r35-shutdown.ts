@@ -30,7 +30,14 @@ await runBar('R35 shutdown', async ({ full, seed }) => {
       slowestMs = Math.max(slowestMs, performance.now() - from)
       await load.stop()
     } else {
-      await until('the queue is empty', async () => { const { queue } = JSON.parse(await server.cli(['status', '--json'])); return queue.queued + queue.leased === 0 }, 60_000)
+      await until(
+        'the queue is empty',
+        async () => {
+          const { queue } = JSON.parse(await server.cli(['status', '--json']))
+          return queue.queued + queue.leased === 0
+        },
+        60_000,
+      )
       server.kill('SIGTERM')
       await server.exited
     }
@@ -39,7 +46,14 @@ await runBar('R35 shutdown', async ({ full, seed }) => {
   await sink.close()
   removeFolder(folder)
   return {
-    passed: result.lost === 0 && result.duplicates === 0 && result.unexpected === 0 && result.foreign === 0 && slowestMs <= DRAIN_MS + 1_000 && codes.size === 1 && codes.has('0'),
+    passed:
+      result.lost === 0 &&
+      result.duplicates === 0 &&
+      result.unexpected === 0 &&
+      result.foreign === 0 &&
+      slowestMs <= DRAIN_MS + 1_000 &&
+      codes.size === 1 &&
+      codes.has('0'),
     figures: { stops, ...result, exitCodes: [...codes].join(','), slowestStopMs: Math.round(slowestMs) },
   }
 })

@@ -34,7 +34,16 @@ describe('durations', () => {
   ])('writes %d ms as %s', (ms, text) => expect(formatDuration(ms)).toBe(text))
 
   it('reads back what it wrote', () => {
-    fc.assert(fc.property(fc.oneof(fc.nat(), fc.maxSafeNat(), fc.nat(10_000).map((n) => n * 60_000)), (ms) => parseDuration(formatDuration(ms)) === ms))
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.nat(),
+          fc.maxSafeNat(),
+          fc.nat(10_000).map((n) => n * 60_000),
+        ),
+        (ms) => parseDuration(formatDuration(ms)) === ms,
+      ),
+    )
   })
 
   it('refuses to write what is no duration', () => {
@@ -71,6 +80,16 @@ describe('sizes', () => {
   ])('writes %d as %s', (octets, text) => expect(formatSize(octets)).toBe(text))
 
   it('reads back what it wrote', () => {
-    fc.assert(fc.property(fc.oneof(fc.nat(), fc.maxSafeNat(), fc.nat(5000).map((n) => n * 1024), fc.nat(5000).map((n) => n * 1e6)), (octets) => parseSize(formatSize(octets)) === octets))
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.nat(),
+          fc.maxSafeNat(),
+          fc.nat(5000).map((n) => n * 1024),
+          fc.nat(5000).map((n) => n * 1e6),
+        ),
+        (octets) => parseSize(formatSize(octets)) === octets,
+      ),
+    )
   })
 })

@@ -47,7 +47,13 @@ export function makeContent(id: string, octets: number): Buffer {
 }
 
 export function startLoad(options: LoadOptions): Load {
-  const load = { acknowledged: new Map<string, Acknowledged>(), attempted: new Set<string>(), refusals: new Map<string, number>(), lost: [] as string[], dotMs: [] as number[] }
+  const load = {
+    acknowledged: new Map<string, Acknowledged>(),
+    attempted: new Set<string>(),
+    refusals: new Map<string, number>(),
+    lost: [] as string[],
+    dotMs: [] as number[],
+  }
   let running = true
   let n = 0
   const next = (): string | null => (running && n < (options.messages ?? Number.POSITIVE_INFINITY) ? `${options.prefix ?? 'm'}-${n++}` : null)

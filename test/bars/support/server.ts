@@ -2,7 +2,7 @@
  * A Postern process under test: its configuration, its life, its death.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, closeSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -64,7 +64,8 @@ export async function startServer(options: ServerOptions): Promise<PosternProces
   const folder = options.folder ?? makeFolder()
   mkdirSync(folder, { recursive: true })
   const configPath = join(folder, 'postern.yaml')
-  if (options.keepConfig !== true) writeFileSync(configPath, stringify(merge(barConfig(options.port, options.relayPort, folder), options.config ?? {})), { mode: 0o600 })
+  if (options.keepConfig !== true)
+    writeFileSync(configPath, stringify(merge(barConfig(options.port, options.relayPort, folder), options.config ?? {})), { mode: 0o600 })
   const out = openSync(join(folder, 'output.log'), 'a')
   const command = [...(options.wrap ?? []), NODE, MAIN, 'serve', '--config', configPath]
   const child = spawn(command[0] ?? NODE, command.slice(1), { cwd: folder, stdio: ['ignore', out, out], env: { ...process.env, ...options.env } })
@@ -102,7 +103,10 @@ export async function untilListening(port: number, limitMs: number): Promise<num
         resolve(answer)
       }
       socket.setTimeout(1_000, () => done(false))
-      socket.once('error', () => done(false)).once('close', () => done(false)).once('data', (chunk) => done(chunk.toString().startsWith('220')))
+      socket
+        .once('error', () => done(false))
+        .once('close', () => done(false))
+        .once('data', (chunk) => done(chunk.toString().startsWith('220')))
     })
     if (greeted) return performance.now() - from
     await new Promise((resolve) => setTimeout(resolve, 20))
