@@ -46,7 +46,6 @@ export interface Mail {
   readonly to?: readonly string[]
   /** Behind `MAIL FROM:<...>`: ` SMTPUTF8`. */
   readonly parameters?: string
-  /** Lines, without the final dot. */
   readonly content?: string | Uint8Array
 }
 export interface WholeServer {
@@ -63,14 +62,12 @@ export interface WholeServer {
   /** The same; it must be taken. */
   send(mail?: Mail): Promise<QueueId>
   story(queueId: QueueId): Promise<MessageStory>
-  /** Of each recipient, in the envelope's order. */
   states(queueId: QueueId): Promise<readonly string[]>
   history(queueId: QueueId): Promise<readonly HistoryEvent[]>
   /** Waits until it holds, without time passing. */
   until(what: string, condition: () => boolean | Promise<boolean>): Promise<void>
-  /** Moves the clock by steps until it holds. */
+  /** The same, moving the clock by steps. */
   passUntil(what: string, condition: () => boolean | Promise<boolean>, stepMs?: number): Promise<void>
-  /** Moves the clock by so much. */
   passFor(ms: number): Promise<void>
   untilStates(queueId: QueueId, ...states: readonly string[]): Promise<void>
   passUntilStates(queueId: QueueId, ...states: readonly string[]): Promise<void>
@@ -227,14 +224,14 @@ class Server implements WholeServer {
   async until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
     const end = performance.now() + LIMIT_MS
     while (!(await condition())) {
-      if (performance.now() > end) throw new Error(`waited ${LIMIT_MS} ms for ${what}; the last notes: ${this.notes.slice(-5).join('; ')}`)
+      if (performance.now() > end) throw new Error(`waited ${LIMIT_MS} ms for ${what}; ${this.#lately}`)
       await turnEventLoop(1)
     }
   }
 
   async passUntil(what: string, condition: () => boolean | Promise<boolean>, stepMs = STEP_MS): Promise<void> {
     for (let steps = 0; !(await condition()); steps++) {
-      if (steps === STEPS_MAX) throw new Error(`${steps} times ${stepMs} ms have passed without ${what}; the last notes: ${this.notes.slice(-5).join('; ')}`)
+      if (steps === STEPS_MAX) throw new Error(`${steps} times ${stepMs} ms have passed without ${what}; ${this.#lately}`)
       await this.#atRest()
       await this.clock.advance(stepMs)
     }
@@ -253,9 +250,14 @@ class Server implements WholeServer {
     return this.passUntil(`${queueId} to be ${states.join()}`, async () => (await this.states(queueId)).join() === states.join())
   }
 
+  /** For whoever waited in vain. */
+  get #lately(): string {
+    const outcomes = this.attempts.slice(-5).map(({ queueId, outcome, text }) => `${queueId} ${outcome}: ${text}`)
+    return `lately: ${[...this.notes.slice(-5), ...outcomes].join('; ')}`
+  }
+
   copyFolder(): string {
     const copy = makeTempFolder()
-    // The lock dies with its process, and so does what it says of it.
     for (const name of ['queue.db', 'queue.db-wal']) cpSync(join(this.folder, name), join(copy, name))
     return copy
   }
@@ -280,6 +282,7 @@ class Server implements WholeServer {
     // Deadlines are the clock's.
     while (!over) await this.clock.advance(100)
     await stopped
+    if (this.clock.pending > 0) throw new Error(`timers were left behind, due in ${this.clock.dueTimes.map((at) => at - this.clock.monotonicMs()).join()} ms`)
   }
 
   /** No attempt is under way, and every commit that was asked for is done. */
