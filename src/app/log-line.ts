@@ -33,20 +33,25 @@ export function cutText(text: string): string {
 export function acceptedText(record: AcceptedRecord): string {
   const client = record.client === null ? '' : ` client=${record.client}`
   return escapeText(
-    `${record.queueId} accepted from=<${record.from}> nrcpt=${record.recipients} size=${record.sizeOctets} submitter=${record.submitter} proto=${record.protocol}${client}`,
+    `${record.queueId} accepted from=<${withoutBrackets(record.from)}> nrcpt=${record.recipients} size=${record.sizeOctets} submitter=${record.submitter} proto=${record.protocol}${client}`,
   )
 }
 
-/** `ID TO LANE OUTCOME status= attempt= delay= delays=a/b/c/d use= host[address] "reply"`. */
+/** `ID from= to= LANE OUTCOME dsn= attempt= delay= delays=a/b/c/d conn_use= host[address] "reply"`. */
 export function attemptText(record: AttemptRecord): string {
   const relay = record.relay === null ? 'none' : `${record.relay.host}[${record.relay.address}]`
   const tls = record.tls === null ? '' : ` tls=${record.tls.trust}:${record.tls.protocol}`
   const twice = record.duplicatePossible ? ' duplicate=possible' : ''
   const original = record.originalTo === null ? '' : ` orig_to=<${record.originalTo}>`
   return escapeText(
-    `${record.queueId} to=<${record.to}>${original} ${record.lane} ${record.outcome} status=${record.status} attempt=${record.attempt}` +
-      ` delay=${seconds(record.delayMs)}s delays=${record.delays.map(seconds).join('/')} use=${record.timings.sessionUse}${tls} ${relay}${twice} "${cutText(record.text)}"`,
+    `${record.queueId} from=<${withoutBrackets(record.from)}> to=<${record.to}>${original} ${record.lane} ${record.outcome} dsn=${record.status} attempt=${record.attempt}` +
+      ` delay=${seconds(record.delayMs)}s delays=${record.delays.map(seconds).join('/')} conn_use=${record.timings.sessionUse}${tls} ${relay}${twice} "${cutText(record.text)}"`,
   )
+}
+
+/** The null reverse-path comes as `<>`. */
+function withoutBrackets(from: string): string {
+  return from === '<>' ? '' : from
 }
 
 /** Postfix's way: two digits that count. */

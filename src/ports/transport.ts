@@ -1,7 +1,5 @@
 /**
  * A way of delivering. Transports report what happened and forget; they never settle or retry.
- *
- * Passed by every transport: `test/conformance/transport.ts`.
  */
 import type { LaneKey } from '../core/brand.ts'
 import type { AttemptReport } from '../core/outcome.ts'
@@ -21,7 +19,7 @@ export interface DeliveryBatch {
 }
 export interface Transport {
   readonly name: string
-  /** How many batches may wait on one session: 2 lets the next envelope ride behind the last body (RFC 2920). */
+  /** How many batches one session can use at a time: under way, riding behind its body (RFC 2920), at hand for when both move on. */
   readonly batchesPerSession: number
   /** Never rejects but for a bug; an abort ends before the final dot with `untried`, or waits for its reply. */
   deliver(batch: DeliveryBatch, signal: AbortSignal): Promise<AttemptReport>
