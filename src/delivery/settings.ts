@@ -57,7 +57,7 @@ export interface DeliverySettings {
     readonly returnFullMaxOctets: number
     /** Most DSNs to one sender in an hour; more are counted in history only. */
     readonly perSenderPerHourMax: number
-    /** Copy of undeliverable DSNs and of suppressed ones' summary; null: none. */
+    /** Gets a copy of DSNs that cannot be delivered; null: nobody. */
     readonly postmaster: string | null
   }
   /** Everything is held while this is not null: the configuration could not be read. */

@@ -84,7 +84,7 @@ function adviceFor(status: EnhancedStatus): string | null {
     case '3.4':
       return 'The message is too large. Send less, or a link instead of a file.'
     case '6.7':
-      return 'The server does not take addresses with letters outside ASCII. Ask for another address.'
+      return 'The server does not take letters outside ASCII in addresses or in the header. Ask for another address, or write names and subject in plain letters.'
     default:
       return status.subject === 7 ? 'The message was refused by a rule of the receiving side. Its words above may say which.' : null
   }

@@ -179,6 +179,9 @@ describe('addresses with letters outside ASCII (RFC 6533)', () => {
     expect(groups[1]?.get('final-recipient')).toBe('utf-8; jörg@müller.example')
     expect(composeDsn(requestOf({ to: makeMailbox('jörg@müller.example') })).smtputf8).toBe(true)
   })
+  it('that the server does not take may stand in the header alone: the advice covers both', () => {
+    expect(textOf({ recipients: [recipientOf({ status: enhanced(5, 6, 7), reply: null })] })).toContain('in addresses or in the header')
+  })
   it('in the words of a server do not: they are shown to people, and as ASCII to programs', () => {
     const changes = { recipients: [recipientOf({ reply: reply(550, null, 'Empfänger unbekannt') })] as const }
     expect(textOf(changes)).toContain('Empfänger unbekannt')
