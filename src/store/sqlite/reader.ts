@@ -27,21 +27,32 @@ function createCalls(path: string, db: Database): Calls<CallName> {
   }
 }
 
+function open(path: string): Calls<CallName> {
+  const db = openReader(path, createFaults(NO_FAULTS))
+  try {
+    return createCalls(path, db)
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
 function attach(port: NonNullable<typeof parentPort>): void {
+  let path: string | null = null
   let calls: Calls<CallName> | null = null
-  let notOpened: unknown = new Error('not opened')
+  const opened = (): Calls<CallName> => {
+    if (path === null) throw new Error('not opened')
+    // Again at every call: what was in the way the last time may be over.
+    calls ??= open(path)
+    return calls
+  }
   const answer = (request: Extract<ReaderRequest, { readonly kind: 'call' }>): unknown => {
-    if (calls === null) throw notOpened
-    const call = calls[request.call.call] as (ask: object) => unknown
+    const call = opened()[request.call.call] as (ask: object) => unknown
     return call(request.call)
   }
   port.on('message', (request: ReaderRequest) => {
     if (request.kind === 'open') {
-      try {
-        calls = createCalls(request.path, openReader(request.path, createFaults(NO_FAULTS)))
-      } catch (error) {
-        notOpened = error
-      }
+      path = request.path
       return
     }
     const reply = carryOut(request.serial, () => answer(request))
