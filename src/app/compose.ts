@@ -5,7 +5,7 @@
  * Ports are bound and root is given up before this runs: see `app/serve.ts`.
  */
 import { createHmac, randomBytes } from 'node:crypto'
-import type { LeaseToken } from '../core/brand.ts'
+import type { LeaseToken, QueueId } from '../core/brand.ts'
 import type { Clock } from '../core/clock.ts'
 import { createQueueIds } from '../core/queue-id.ts'
 import { createDelivery, type Delivery } from '../delivery/delivery.ts'
@@ -60,7 +60,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     ...(parts.crashAt === null ? {} : { crashAt: parts.crashAt }),
     ...(parts.faults === undefined ? {} : { faults: parts.faults }),
   })
-  const newQueueId = createQueueIds(() => clock.now(), await store.queue.lastQueueId())
+  const newQueueId = createQueueIds(() => clock.now(), await lastQueueId(store))
   const smtp = createSmtpTransport({
     dialer: createDialer(),
     resolver: createHostResolver({ clock }),
@@ -104,6 +104,16 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
       await smtp.close(Math.min(left(), 1_000))
       await store.close()
     },
+  }
+}
+
+/** Whoever cannot start leaves no lock and no thread behind. */
+async function lastQueueId(store: OpenStore): Promise<QueueId | null> {
+  try {
+    return await store.queue.lastQueueId()
+  } catch (fault) {
+    await store.close()
+    throw fault
   }
 }
 

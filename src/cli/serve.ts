@@ -41,7 +41,7 @@ async function serve(context: CliContext, globals: GlobalOptions): Promise<void>
 /** Faults that an operator can mend, by name or system code; anything else is a bug and keeps its stack. */
 function startFault(error: unknown): unknown {
   if (!(error instanceof Error)) return error
-  const known = ['ConfigError', 'SettingsError', 'ServiceUserError', 'StoreOpenError', 'SocketError'].includes(error.name)
+  const known = ['ConfigError', 'SettingsError', 'ServiceUserError', 'StoreOpenError', 'StoreFault', 'SocketError'].includes(error.name)
   const bind = bindHint(codeOf(error) ?? codeOf(error.cause))
   if (!known && bind === null) return error
   const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : bind
