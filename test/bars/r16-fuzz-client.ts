@@ -50,7 +50,7 @@ await runBar('R16 fuzz-client', async ({ full, seed }) => {
 
   const target = full ? 50_000 : 2_000
   // Warm first: what was compiled and cached once does not count as growth.
-  const warm = full ? 5_000 : 1_500
+  const warm = full ? 15_000 : 1_500
   await rig.feed(() => counts.sessions < warm)
   const before = await whenQuiet(counts, null)
   await rig.feed(() => counts.sessions < warm + target)
