@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { startStoreChild } from '../support/store-child.ts'
@@ -40,6 +41,14 @@ describe('instance lock', () => {
     await openSqlite()
     await first.close()
     await openSqlite({ path: first.folder })
+  })
+  it('holds although the file with our process id cannot be written, as on a full disk', async () => {
+    const folder = makeTempFolder()
+    mkdirSync(join(folder, 'queue.pid'))
+    const store = await openSqlite({ path: folder })
+    await expect(openSqlite({ path: folder })).rejects.toMatchObject({ fault: 'locked' })
+    await store.close()
+    await openSqlite({ path: folder })
   })
   it('a reader from outside is not shut out', async () => {
     const store = await openSqlite()

@@ -25,12 +25,21 @@ export function takeInstanceLock(folder: string): InstanceLock {
     if (faultKind(error) !== 'busy') throw error
     throw new StoreOpenError('locked', `${folder} is in use by ${holder(pidPath)}: stop it first, or give this instance a folder of its own`)
   }
-  writeFileSync(pidPath, `${process.pid}\n`, { mode: 0o600 })
+  quietly(() => writeFileSync(pidPath, `${process.pid}\n`, { mode: 0o600 }))
   return {
     release() {
-      rmSync(pidPath, { force: true })
+      quietly(() => rmSync(pidPath, { force: true }))
       db.close()
     },
+  }
+}
+
+/** The file only names us to whom we shut out: on a full or broken disk the lock holds without it, and the queue is still to be emptied. */
+function quietly(act: () => void): void {
+  try {
+    act()
+  } catch {
+    // Nothing depends on it.
   }
 }
 
