@@ -129,7 +129,9 @@ function wrongWith(one: GridCase, arrival: Arrival): string | null {
   const protocol = `${one.kind === 'smtputf8' ? 'UTF8SMTP' : 'ESMTP'}${one.tls === 'plain' ? '' : 'S'}${one.login ? 'A' : ''}`
   if (arrival.protocol !== protocol) return `with ${arrival.protocol} for ${protocol}: ${arrival.received}`
   if (arrival.returnPath !== one.from) return `reverse-path ${arrival.returnPath} for ${one.from}`
-  if (arrival.received.includes(' for <') !== (one.to.length === 1)) return `names recipients: ${arrival.received}`
+  // A recipient that is not ASCII is left out: the field must not need SMTPUTF8 by itself.
+  const named = one.to.length === 1 && one.to.every((address) => Buffer.byteLength(address) === address.length)
+  if (arrival.received.includes(' for <') !== named) return `names recipients: ${arrival.received}`
   return differenceFrom(one.content, arrival)
 }
 

@@ -10,7 +10,7 @@ import { stringify } from 'yaml'
 
 export const ROOT = new URL('../../../', import.meta.url).pathname
 export const NODE = join(ROOT, 'node_modules/node/bin/node')
-const MAIN = join(ROOT, 'src/cli/main.ts')
+const MAIN = join(ROOT, 'bin/postern.mjs')
 
 export interface ServerOptions {
   readonly port: number
