@@ -46,6 +46,8 @@ export type AttemptFault =
   /** TLS was needed and is not to be had, or is not to be trusted. */
   | { readonly kind: 'tls-missing' }
   | { readonly kind: 'tls-failed'; readonly code: string; readonly message: string }
+  /** A policy cannot be had, or does not allow this host; `detail` begins with the name of the fault. */
+  | { readonly kind: 'tls-policy'; readonly detail: string }
   /** Bytes came behind the reply to STARTTLS: somebody injects (C03). */
   | { readonly kind: 'tls-injection' }
   /** No login is possible: no common mechanism, or the password cannot be had. */
@@ -115,6 +117,8 @@ export function classifyFault(phase: AttemptPhase, fault: AttemptFault): Deferra
       return faultDeferral(phase, enhanced(4, 7, 4), 'hop', 'TLS is required, but was not offered by the server')
     case 'tls-failed':
       return faultDeferral(phase, enhanced(4, 7, 5), 'hop', `TLS failed: ${fault.message}${fault.message.includes(fault.code) ? '' : ` (${fault.code})`}`)
+    case 'tls-policy':
+      return faultDeferral(phase, enhanced(4, 7, 5), 'hop', `TLS policy: ${fault.detail}`)
     case 'tls-injection':
       return faultDeferral(phase, enhanced(4, 7, 5), 'hop', 'bytes came behind the reply to STARTTLS: somebody tries to inject replies; connection abandoned')
     case 'no-login':

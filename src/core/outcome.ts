@@ -6,6 +6,7 @@
  */
 import type { RecipientId } from './brand.ts'
 import type { EnhancedStatus, SmtpReply } from './reply.ts'
+import type { TlsBasis } from './tls-policy.ts'
 
 export interface RemoteMta {
   readonly host: string
@@ -71,10 +72,19 @@ export interface TlsFacts {
   readonly protocol: string
   readonly cipher: string
   readonly resumed: boolean
-  /** `verified`: chain and name were checked and right; `untrusted`: encrypted only. */
-  readonly trust: 'verified' | 'untrusted'
+  /**
+   * `verified`: the certificate was checked and right, for a name that is proved; `trusted`: the same, but the name
+   * came from plain DNS; `untrusted`: encrypted only.
+   */
+  readonly trust: 'verified' | 'trusted' | 'untrusted'
   /** Why the certificate was not trusted, by OpenSSL's name; null if it was, or nobody asked. */
   readonly trustFault: string | null
+  /** What it was verified by: public authorities (or those configured), a TLSA record of usage 2 or 3. Left out: nothing. */
+  readonly verifiedBy?: 'pki' | 'dane-ta' | 'dane-ee'
+  /** Who demanded it; left out: nobody. */
+  readonly basis?: TlsBasis
+  /** Key exchange group, `X25519`; left out: OpenSSL does not say. */
+  readonly keyExchange?: string
 }
 export interface AttemptTimings {
   /** Connection, greeting, EHLO, TLS, login; 0 on a reused session. */

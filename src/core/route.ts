@@ -5,9 +5,13 @@
  * stored beside the recipient as a hint for claims only.
  */
 import type { LaneKey } from './brand.ts'
+import type { DaneDemand, ReportedPolicy, TlsBasis } from './tls-policy.ts'
 
-/** none: plain; may: TLS if offered, unverified; encrypt: TLS or defer; verify: TLS, chain and name right, or defer. */
-export type TlsLevel = 'none' | 'may' | 'encrypt' | 'verify'
+/**
+ * none: plain; may: TLS if offered, unverified; encrypt: TLS or defer; verify: TLS, chain and name right, or defer;
+ * dane: TLS that one of the TLSA records of `dane` matches, or defer.
+ */
+export type TlsLevel = 'none' | 'may' | 'encrypt' | 'verify' | 'dane'
 
 export interface RelayHost {
   readonly host: string
@@ -22,6 +26,14 @@ export interface TlsRequirement {
   /** Name to verify and to send as SNI instead of the host's. */
   readonly serverName: string | null
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+  /** Who demands the level; left out: nobody, it is the default. */
+  readonly basis?: TlsBasis
+  /** With level dane, always. */
+  readonly dane?: DaneDemand
+  /** Nobody vouches for the host's name (plain DNS): a certificate that is right for it proves less (C07). */
+  readonly hostUnproved?: boolean
+  /** What its sessions are counted under in TLS-RPT; left out: under nothing. */
+  readonly reported?: ReportedPolicy
 }
 export interface Credential {
   /** Its name in the configuration; safe to log. */

@@ -15,3 +15,22 @@ export interface TlsaRecord {
 
 /** Who demands it; names the policy in log, history and reports. */
 export type TlsBasis = 'configured' | 'mta-sts' | 'dane' | 'requiretls'
+
+/** What DANE demands of a host (RFC 7672 §3). */
+export interface DaneDemand {
+  /** Usable ones only: usage 2 or 3, known selector and matching type. */
+  readonly records: readonly [TlsaRecord, ...TlsaRecord[]]
+  /** What a certificate may be for with usage 2: the TLSA base domain, then the next hop (RFC 7672 §3.2.2). */
+  readonly names: readonly [string, ...string[]]
+}
+
+/** The policy of a recipient domain that a session is counted under in TLS-RPT (RFC 8460 §4.4). */
+export interface ReportedPolicy {
+  /** The recipient domain; A-labels. */
+  readonly domain: string
+  readonly type: 'tlsa' | 'sts' | 'no-policy-found'
+  /** The policy as published, a line or record each. */
+  readonly strings: readonly string[]
+  /** The host patterns of an MTA-STS policy. */
+  readonly hosts: readonly string[]
+}

@@ -7,6 +7,7 @@
 
 import type { CancelTimer } from '../core/clock.ts'
 import type { TlsFacts } from '../core/outcome.ts'
+import type { DaneDemand, TlsBasis } from '../core/tls-policy.ts'
 
 export interface NetworkAddress {
   /** IPv4 or IPv6, never a name. */
@@ -35,6 +36,12 @@ export interface TlsOptions {
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
   /** Sessions are resumed only under the same key: host, name, policy, credential. */
   readonly sessionKey: string
+  /** One of these must match, whatever `verify` says; then neither chain nor dates count for usage 3 (RFC 7672 §3.1). */
+  readonly dane?: DaneDemand
+  /** Only told in `TlsFacts`. */
+  readonly basis?: TlsBasis
+  /** The name came from plain DNS: a right certificate is `trusted`, not `verified`. */
+  readonly hostUnproved?: boolean
 }
 export interface Connection {
   readonly remote: NetworkAddress & { readonly port: number }
