@@ -27,9 +27,10 @@ export const IMPORTS: Readonly<Record<string, FolderRule>> = {
   store: { folders: ['core', 'ports'], modules: ['sqlite', 'worker_threads', 'fs', 'crypto', 'path', 'url'] },
   net: { folders: ['core', 'ports'], modules: [...SOCKETS, 'dgram', 'dns', 'crypto'] },
   postfix: { folders: ['core', 'ports'], modules: ['yaml'] },
+  doctor: { folders: ['core', 'ports'], modules: ['mailauth'] },
   admin: { folders: ['core', 'ports', 'intake/accept-message'], modules: ['fastify', 'fs', 'path', 'http', 'net', 'stream'] },
   app: {
-    folders: ['core', 'smtp', 'message', 'providers', 'ports', 'delivery', 'transports', 'intake', 'store', 'net', 'postfix', 'admin'],
+    folders: ['core', 'smtp', 'message', 'providers', 'ports', 'delivery', 'transports', 'intake', 'store', 'net', 'postfix', 'admin', 'doctor'],
     modules: [
       'zod',
       'yaml',

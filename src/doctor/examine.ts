@@ -1,0 +1,83 @@
+/**
+ * Runs the checks that are asked for, side by side, each with a deadline of its own.
+ */
+import type { Clock } from '../core/clock.ts'
+import { checkDkim } from './check-dkim.ts'
+import { checkAlignment, checkDmarc, checkNullMx } from './check-dmarc.ts'
+import { checkConfiguration, checkDisk, checkListeners, checkOpenFiles, checkStore } from './check-machine.ts'
+import { checkHostname, checkPtr } from './check-names.ts'
+import { checkHeloSpf, checkSpf } from './check-spf.ts'
+import { checkClock, checkPort25, checkRelays, checkResolver } from './check-ways.ts'
+import { CHECKS, type CheckName, type Finding, findings, SERVER_GROUP } from './finding.ts'
+import type { Subject } from './subject.ts'
+
+type Check = (subject: Subject) => readonly Finding[] | Promise<readonly Finding[]>
+
+const CHECK_BY_NAME: Readonly<Record<CheckName, Check>> = {
+  hostname: checkHostname,
+  ptr: checkPtr,
+  'helo-spf': checkHeloSpf,
+  spf: checkSpf,
+  dkim: checkDkim,
+  dmarc: checkDmarc,
+  alignment: checkAlignment,
+  'null-mx': checkNullMx,
+  port25: checkPort25,
+  relay: checkRelays,
+  resolver: checkResolver,
+  clock: checkClock,
+  store: checkStore,
+  disk: checkDisk,
+  'open-files': checkOpenFiles,
+  listener: checkListeners,
+  configuration: checkConfiguration,
+}
+/** A relay may take long to greet; nobody waits longer for a doctor. */
+const CHECK_MS = 45_000
+
+export interface Examination {
+  readonly names: readonly CheckName[]
+  readonly clock: Clock
+  /** Called when a check is over. */
+  readonly done: (name: CheckName, left: number) => void
+}
+
+/** In the order of `CHECKS`, whatever ends first. A check that breaks is a finding, too. */
+export async function examine(subject: Subject, { names, clock, done }: Examination): Promise<readonly Finding[]> {
+  const chosen = CHECKS.filter((name) => names.includes(name))
+  let left = chosen.length
+  const lists = await Promise.all(
+    chosen.map(async (name) => {
+      const list = await withinTime(name, runCheck(name, subject), clock)
+      left--
+      done(name, left)
+      return list
+    }),
+  )
+  return lists.flat()
+}
+
+async function runCheck(name: CheckName, subject: Subject): Promise<readonly Finding[]> {
+  try {
+    return await CHECK_BY_NAME[name](subject)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    return [findings(name, SERVER_GROUP).skipped(`the check itself failed: ${reason}`, 'Please report it.')]
+  }
+}
+
+function withinTime(name: CheckName, list: Promise<readonly Finding[]>, clock: Clock): Promise<readonly Finding[]> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(CHECK_MS, () => resolve([findings(name, SERVER_GROUP).skipped(`no answer within ${CHECK_MS / 1000} s`)]))
+    list.then(
+      (found) => {
+        cancel()
+        resolve(found)
+      },
+      (error: unknown) => {
+        cancel()
+        reject(error)
+      },
+    )
+  })
+}
