@@ -62,7 +62,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
   })
   const newQueueId = createQueueIds(() => clock.now(), await lastQueueId(store))
   const smtp = createSmtpTransport({
-    dialer: createDialer(),
+    dialer: createDialer({ clock }),
     resolver: createHostResolver({ clock }),
     clock,
     journal,

@@ -8,14 +8,20 @@
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { PeerCertificate } from 'node:tls'
+import type { NetworkFault } from '../ports/network.ts'
 
 /** For `tls.connect`: undefined if the name is right, else an error with Node's own code. */
 export function checkCertificateName(name: string, certificate: PeerCertificate): Error | undefined {
-  const x509 = new X509Certificate(certificate.raw)
+  const fault = checkX509Name(name, new X509Certificate(certificate.raw))
+  return fault === null ? undefined : Object.assign(new Error(fault.message), { code: fault.code })
+}
+
+/** Null if the name is right. */
+export function checkX509Name(name: string, x509: X509Certificate): NetworkFault | null {
   const found =
     isIP(name) === 0 ? x509.checkHost(name, { subject: 'never', wildcards: true, partialWildcards: false, multiLabelWildcards: false }) : x509.checkIP(name)
-  if (found !== undefined) return undefined
-  return Object.assign(new Error(`the certificate is not for ${name}, but for ${namesOf(x509)}`), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' })
+  if (found !== undefined) return null
+  return { code: 'ERR_TLS_CERT_ALTNAME_INVALID', message: `the certificate is not for ${name}, but for ${namesOf(x509)}` }
 }
 
 /** For people; cut, because a certificate may carry thousands. */

@@ -7,6 +7,7 @@
  */
 import net, { type OnReadOpts } from 'node:net'
 import tls from 'node:tls'
+import type { Clock } from '../core/clock.ts'
 import type { TlsFacts } from '../core/outcome.ts'
 import { type Connection, type ConnectionEvents, DialError, type Dialer, type DialTarget, type NetworkFault, type TlsOptions } from '../ports/network.ts'
 import { createTlsClient, faultOf, type TlsClient } from './tls-client.ts'
@@ -15,8 +16,8 @@ import { createTlsClient, faultOf, type TlsClient } from './tls-client.ts'
 const READ_OCTETS = 16 * 1024
 const ABORTED: NetworkFault = { code: 'ABORT_ERR', message: 'given up' }
 
-export function createDialer(): Dialer {
-  const tlsClient = createTlsClient()
+export function createDialer({ clock }: { readonly clock: Pick<Clock, 'now'> }): Dialer {
+  const tlsClient = createTlsClient(() => clock.now())
   return {
     async dial(target, events, signal) {
       const connection = new NodeConnection(events, tlsClient)
@@ -121,11 +122,17 @@ class NodeConnection implements Connection {
       this.#tlsClient.keepSessions(options, secure)
       this.#onLoss = (fault) => reject(new Error(fault.message, { cause: fault }))
       secure.once('secureConnect', () => {
+        const verdict = this.#tlsClient.judge(options, secure)
+        if (verdict.kind === 'refused') {
+          this.#fault = verdict.fault
+          this.destroy()
+          return
+        }
         this.#onLoss = null
         secure.on('data', (chunk: Uint8Array) => {
           if (this.#open) this.#events.onData(chunk)
         })
-        resolve(this.#tlsClient.factsOf(options, secure))
+        resolve(verdict.facts)
       })
       this.#watch(secure)
     })

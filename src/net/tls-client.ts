@@ -3,34 +3,47 @@
  *
  * A context is made once for each set of authorities (reading the system's takes tens of
  * milliseconds). A session is resumed only under the key it was made under (RFC 8446 §2.2), and
- * with it comes what was found out about the certificate, because nobody looks at it again.
+ * with it comes what was found out about the certificate, because nobody looks at it again. A
+ * certificate that DANE does not find right is kept by nobody.
  */
+import { X509Certificate } from 'node:crypto'
 import { isIP, type Socket } from 'node:net'
 import tls from 'node:tls'
 import type { TlsFacts } from '../core/outcome.ts'
 import type { NetworkFault, TlsOptions } from '../ports/network.ts'
 import { checkCertificateName } from './certificate-name.ts'
+import { matchDane } from './dane-match.ts'
 
 const CONTEXTS_MAX = 32
 const SESSIONS_MAX = 256
+/** More certificates than that are no chain. */
+const CHAIN_MAX = 12
+
+/** What is known of a peer's certificate, or why the session must not be used. */
+export type TlsVerdict = { readonly kind: 'facts'; readonly facts: TlsFacts } | { readonly kind: 'refused'; readonly fault: NetworkFault }
 
 export interface TlsClient {
   /** What to give to `tls.connect`; the socket is already connected. */
   optionsFor(options: TlsOptions, socket: Socket): tls.ConnectionOptions
   /** Call at once after `tls.connect`: keeps the sessions the server hands out. */
   keepSessions(options: TlsOptions, socket: tls.TLSSocket): void
-  /** Call after the handshake. */
-  factsOf(options: TlsOptions, socket: tls.TLSSocket): TlsFacts
+  /** Call once after the handshake, before anything is written. Refused: the certificate is not what DANE demands. */
+  judge(options: TlsOptions, socket: tls.TLSSocket): TlsVerdict
 }
+type Trust = Pick<TlsFacts, 'trust' | 'trustFault' | 'verifiedBy'>
 interface KeptSession {
   readonly ticket: Buffer
-  readonly trust: TlsFacts['trust']
-  readonly trustFault: string | null
+  readonly trust: Trust
 }
 
-export function createTlsClient(): TlsClient {
+/** `now`: epoch milliseconds, for the dates of certificates that DANE vouches for. */
+export function createTlsClient(now: () => number): TlsClient {
   const contexts = new Map<string, tls.SecureContext>()
   const sessions = new Map<string, KeptSession>()
+  /** Those whose certificate was found right, or need not be. */
+  const judged = new WeakMap<tls.TLSSocket, Trust>()
+  /** Before TLS 1.3 tickets come inside the handshake, when the certificate has not been judged yet. */
+  const early = new WeakMap<tls.TLSSocket, Buffer>()
 
   const contextFor = (options: TlsOptions): tls.SecureContext => {
     const key = `${options.minVersion} ${options.ca ?? ''}`
@@ -40,6 +53,18 @@ export function createTlsClient(): TlsClient {
     dropOldest(contexts, CONTEXTS_MAX)
     contexts.set(key, context)
     return context
+  }
+  const keep = (options: TlsOptions, ticket: Buffer, trust: Trust): void => {
+    sessions.delete(options.sessionKey)
+    dropOldest(sessions, SESSIONS_MAX)
+    sessions.set(options.sessionKey, { ticket, trust })
+  }
+  const trustOf = (options: TlsOptions, socket: tls.TLSSocket): Trust | NetworkFault => {
+    const kept = socket.isSessionReused() ? sessions.get(options.sessionKey) : undefined
+    if (kept !== undefined) return kept.trust
+    if (options.dane === undefined) return trustByAuthorities(options, socket)
+    const match = matchDane(options.dane, chainOf(socket), now())
+    return match.kind === 'matched' ? { trust: 'verified', trustFault: null, verifiedBy: match.by } : match.fault
   }
 
   return {
@@ -52,26 +77,38 @@ export function createTlsClient(): TlsClient {
         // RFC 6066 §3: no address literals in SNI.
         ...(isIP(name) === 0 && name !== '' ? { servername: name } : { servername: '' }),
         secureContext: contextFor(options),
-        rejectUnauthorized: options.verify,
+        // With DANE the authorities do not count: `judge` refuses.
+        rejectUnauthorized: options.verify && options.dane === undefined,
         checkServerIdentity: (_host, certificate) => checkCertificateName(name, certificate),
         ...(kept === undefined ? {} : { session: kept.ticket }),
       }
     },
     keepSessions(options, socket) {
       socket.on('session', (ticket: Buffer) => {
-        const facts = trustOf(options, socket, sessions)
-        sessions.delete(options.sessionKey)
-        dropOldest(sessions, SESSIONS_MAX)
-        sessions.set(options.sessionKey, { ticket, ...facts })
+        const trust = judged.get(socket)
+        if (trust === undefined) early.set(socket, ticket)
+        else keep(options, ticket, trust)
       })
     },
-    factsOf(options, socket) {
-      return {
+    judge(options, socket) {
+      const trust = trustOf(options, socket)
+      if ('code' in trust) {
+        sessions.delete(options.sessionKey)
+        return { kind: 'refused', fault: trust }
+      }
+      judged.set(socket, trust)
+      const ticket = early.get(socket)
+      if (ticket !== undefined) keep(options, ticket, trust)
+      const keyExchange = keyExchangeOf(socket)
+      const facts: TlsFacts = {
         protocol: socket.getProtocol() ?? 'unknown',
         cipher: socket.getCipher().name,
         resumed: socket.isSessionReused(),
-        ...trustOf(options, socket, sessions),
+        ...trust,
+        ...(options.basis === undefined ? {} : { basis: options.basis }),
+        ...(keyExchange === null ? {} : { keyExchange }),
       }
+      return { kind: 'facts', facts }
     },
   }
 }
@@ -86,15 +123,30 @@ export function faultOf(error: unknown): NetworkFault {
 /** How to start Node.js is no business of ours: authorities come from the machine, or from `tls.ca` of the relay. */
 const NODE_ADVICE = /; if the root CA is installed locally, try running Node\.js with [\s\S]*$/
 
-function trustOf(options: TlsOptions, socket: tls.TLSSocket, sessions: ReadonlyMap<string, KeptSession>): Pick<TlsFacts, 'trust' | 'trustFault'> {
-  if (socket.isSessionReused()) {
-    const kept = sessions.get(options.sessionKey)
-    if (kept !== undefined) return { trust: kept.trust, trustFault: kept.trustFault }
-  }
-  if (socket.authorized) return { trust: 'verified', trustFault: null }
+function trustByAuthorities(options: TlsOptions, socket: tls.TLSSocket): Trust {
+  if (socket.authorized) return { trust: options.hostUnproved === true ? 'trusted' : 'verified', trustFault: null, verifiedBy: 'pki' }
   const error: unknown = socket.authorizationError
   // Node types it as an Error and hands out the code as a string.
   return { trust: 'untrusted', trustFault: typeof error === 'string' ? error : faultOf(error).code }
+}
+
+/** As it was sent, each certificate's issuer behind it. */
+function chainOf(socket: tls.TLSSocket): readonly X509Certificate[] {
+  const chain: X509Certificate[] = []
+  let certificate: tls.DetailedPeerCertificate | undefined = socket.getPeerCertificate(true)
+  while (certificate?.raw !== undefined && chain.length < CHAIN_MAX) {
+    chain.push(new X509Certificate(certificate.raw))
+    // The last one is its own issuer.
+    certificate = certificate.issuerCertificate === certificate ? undefined : certificate.issuerCertificate
+  }
+  return chain
+}
+
+/** `X25519`, `X25519MLKEM768`, `DHE 2048`; null: the key was sent encrypted, or the session is a resumed one. */
+function keyExchangeOf(socket: tls.TLSSocket): string | null {
+  const found = socket.getEphemeralKeyInfo() as { readonly type?: string; readonly name?: string; readonly size?: number } | null
+  if (found?.name !== undefined) return found.name
+  return found?.type === 'DH' ? `DHE ${found.size ?? ''}`.trimEnd() : null
 }
 
 /** RFC 9525 §6.3, C06: A-labels, no trailing dot. */

@@ -132,7 +132,7 @@ async function startRig(ports: readonly number[], ledger: Ledger, random: () => 
   const store = await openStore({ path: join(folder, 'data'), clock, journal, randomToken: newToken })
   const newQueueId = createQueueIds(() => clock.now(), null)
   const smtp = createSmtpTransport({
-    dialer: createDialer(),
+    dialer: createDialer({ clock }),
     resolver: createHostResolver({ clock }),
     clock,
     journal,

@@ -1,10 +1,14 @@
+import { createHash, X509Certificate } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import type { EpochMs } from '../../src/core/brand.ts'
+import type { TlsaRecord } from '../../src/core/tls-policy.ts'
 import { createDialer } from '../../src/net/node-dialer.ts'
 import type { ConnectionEvents, DialTarget, NetworkFault, TlsOptions } from '../../src/ports/network.ts'
 import { close, octets, type PeerOptions, reset, type ScriptedPeer, type Step, send, startPeer, startTls, stay, stopReading } from '../support/scripted-peer.ts'
 import { createTestAuthority, type TestAuthority, type TestCertificate } from '../support/test-certificates.ts'
 import { createSignal, waitUntil } from '../support/wait-for-signal.ts'
 
+const REAL = { now: () => Date.now() as EpochMs }
 const ADDRESS = { address: '127.0.0.1', family: 4 } as const
 
 function listen() {
@@ -33,7 +37,7 @@ describe('a plain connection', () => {
   it('moves octets both ways and says when the peer closes in order', async () => {
     const peer = await peerOf([send('220 hello'), octets(6), close])
     const { events, closed, text } = listen()
-    const { connection, tls } = await createDialer().dial(target(peer), events, never)
+    const { connection, tls } = await createDialer({ clock: REAL }).dial(target(peer), events, never)
     expect(tls).toBeNull()
     expect(connection.remote).toEqual({ ...ADDRESS, port: peer.port })
     connection.batch(() => {
@@ -47,7 +51,7 @@ describe('a plain connection', () => {
   it('says why it was reset', async () => {
     const peer = await peerOf([octets(1), reset])
     const { events, closed } = listen()
-    const { connection } = await createDialer().dial(target(peer), events, never)
+    const { connection } = await createDialer({ clock: REAL }).dial(target(peer), events, never)
     connection.write(Buffer.from('x'))
     expect((await closed.next())?.code).toBe('ECONNRESET')
     expect(closed.values).toHaveLength(1)
@@ -55,7 +59,7 @@ describe('a plain connection', () => {
   it('closes once when it is destroyed, and takes no write after that', async () => {
     const peer = await peerOf([stay])
     const { events, closed } = listen()
-    const { connection } = await createDialer().dial(target(peer), events, never)
+    const { connection } = await createDialer({ clock: REAL }).dial(target(peer), events, never)
     connection.destroy()
     connection.destroy()
     expect(await closed.next()).toBeNull()
@@ -66,7 +70,7 @@ describe('a plain connection', () => {
   it('asks to wait when the peer does not read', async () => {
     const peer = await peerOf([stopReading, stay])
     const { events, drained } = listen()
-    const { connection } = await createDialer().dial(target(peer), events, never)
+    const { connection } = await createDialer({ clock: REAL }).dial(target(peer), events, never)
     const chunk = Buffer.alloc(1024 * 1024)
     let taken = true
     for (let i = 0; i < 64 && taken; i++) taken = connection.write(chunk)
@@ -77,13 +81,16 @@ describe('a plain connection', () => {
   it('is refused with the code of the system', async () => {
     const peer = await startPeer([[]])
     await peer.close()
-    await expect(createDialer().dial(target(peer), listen().events, never)).rejects.toMatchObject({ stage: 'connect', fault: { code: 'ECONNREFUSED' } })
+    await expect(createDialer({ clock: REAL }).dial(target(peer), listen().events, never)).rejects.toMatchObject({
+      stage: 'connect',
+      fault: { code: 'ECONNREFUSED' },
+    })
   })
   it('is given up by its signal', async () => {
     const peer = await peerOf([stay])
     const controller = new AbortController()
     controller.abort()
-    await expect(createDialer().dial(target(peer), listen().events, controller.signal)).rejects.toMatchObject({ fault: { code: 'ABORT_ERR' } })
+    await expect(createDialer({ clock: REAL }).dial(target(peer), listen().events, controller.signal)).rejects.toMatchObject({ fault: { code: 'ABORT_ERR' } })
   })
 })
 
@@ -107,7 +114,7 @@ describe('TLS', () => {
   const upgrade = async (certificate: TestCertificate, tls: TlsOptions) => {
     const peer = await peerOf([startTls(certificate), send('inside'), stay])
     const seen = listen()
-    const { connection } = await createDialer().dial(target(peer), seen.events, never)
+    const { connection } = await createDialer({ clock: REAL }).dial(target(peer), seen.events, never)
     return { peer, seen, connection, facts: connection.startTls(tls) }
   }
 
@@ -121,7 +128,7 @@ describe('TLS', () => {
   it('may be implicit', async () => {
     const peer = await peerOf([send('hello'), stay], { implicitTls: good })
     const seen = listen()
-    const { connection, tls } = await createDialer().dial(target(peer, options()), seen.events, never)
+    const { connection, tls } = await createDialer({ clock: REAL }).dial(target(peer, options()), seen.events, never)
     expect(tls?.trust).toBe('verified')
     await waitUntil(() => seen.text() === 'hello\r\n')
     connection.destroy()
@@ -172,24 +179,24 @@ describe('TLS', () => {
   })
   it('goes no lower than the least version', async () => {
     const peer = await peerOf([startTls({ ...good, maxVersion: 'TLSv1.2' }), stay])
-    const { connection } = await createDialer().dial(target(peer), listen().events, never)
+    const { connection } = await createDialer({ clock: REAL }).dial(target(peer), listen().events, never)
     await expect(connection.startTls(options({ minVersion: 'TLSv1.3' }))).rejects.toMatchObject({ cause: { code: expect.stringContaining('PROTOCOL') } })
   })
   it('fails when the peer talks plain in the handshake', async () => {
     const peer = await peerOf([send('250 PIPELINING\r\n250 AUTH PLAIN'), stay])
     const seen = listen()
-    const { connection } = await createDialer().dial(target(peer), seen.events, never)
+    const { connection } = await createDialer({ clock: REAL }).dial(target(peer), seen.events, never)
     await expect(connection.startTls(options())).rejects.toMatchObject({ cause: { code: expect.any(String) } })
   })
   it('fails when the peer closes in the handshake', async () => {
     const peer = await peerOf([octets(10), close])
-    const { connection } = await createDialer().dial(target(peer), listen().events, never)
+    const { connection } = await createDialer({ clock: REAL }).dial(target(peer), listen().events, never)
     await expect(connection.startTls(options())).rejects.toThrow()
   })
   it('resumes a session under the same key only, and remembers how far it was trusted', async () => {
     const context = { ...good, ticketKeys: Buffer.alloc(48, 7), maxVersion: 'TLSv1.2' } as const
     const peer = await peerOf([startTls(context), send('inside'), stay])
-    const dialer = createDialer()
+    const dialer = createDialer({ clock: REAL })
     const handshake = async (change: Partial<TlsOptions>) => {
       const seen = listen()
       const { connection } = await dialer.dial(target(peer), seen.events, never)
@@ -206,5 +213,85 @@ describe('TLS', () => {
     const { facts } = await upgrade(good, options({ ca: null }))
     // Without Node's own advice on how to start it.
     await expect(facts).rejects.toMatchObject({ cause: { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', message: 'unable to verify the first certificate' } })
+  })
+})
+
+describe('DANE', () => {
+  let authority: TestAuthority
+  let good: TestCertificate
+  beforeAll(() => {
+    authority = createTestAuthority()
+    good = authority.issue({ names: 'DNS:mx.example.test' })
+  })
+  afterAll(() => authority.remove())
+
+  const recordOf = (usage: number, pem: string): TlsaRecord => ({
+    usage,
+    selector: 0,
+    matching: 1,
+    association: createHash('sha256').update(new X509Certificate(pem).raw).digest(),
+  })
+  const handshake = async (peer: ScriptedPeer, record: TlsaRecord, dialer = createDialer({ clock: REAL })) => {
+    const seen = listen()
+    const { connection } = await dialer.dial(target(peer), seen.events, never)
+    const dane = { records: [record], names: ['mx.example.test'] } as const
+    // No authority of the machine knows this certificate: what counts is the record.
+    const tls: TlsOptions = {
+      serverName: 'mx.example.test',
+      verify: true,
+      ca: null,
+      minVersion: 'TLSv1.2',
+      sessionKey: JSON.stringify(record),
+      dane,
+      basis: 'dane',
+    }
+    const facts = connection.startTls(tls)
+    return { facts, seen, connection }
+  }
+
+  it('verifies by usage 3, and says by what, and the key exchange', async () => {
+    const peer = await peerOf([startTls(good), send('inside'), stay])
+    const { facts, connection } = await handshake(peer, recordOf(3, good.cert))
+    expect(await facts).toMatchObject({
+      trust: 'verified',
+      trustFault: null,
+      verifiedBy: 'dane-ee',
+      basis: 'dane',
+      keyExchange: expect.stringMatching(/^X25519/),
+    })
+    connection.destroy()
+  })
+  it('verifies by usage 2 against an authority that is sent', async () => {
+    const peer = await peerOf([startTls({ ...good, cert: good.cert + authority.ca }), send('inside'), stay])
+    const { facts, connection } = await handshake(peer, recordOf(2, authority.ca))
+    expect(await facts).toMatchObject({ trust: 'verified', verifiedBy: 'dane-ta' })
+    connection.destroy()
+  })
+  it('that does not match ends the connection, and nothing of the session is kept', async () => {
+    const peer = await peerOf([startTls({ ...good, ticketKeys: Buffer.alloc(48, 9), maxVersion: 'TLSv1.2' }), send('inside'), stay])
+    const dialer = createDialer({ clock: REAL })
+    for (const round of [1, 2]) {
+      const { facts, seen } = await handshake(peer, recordOf(3, authority.ca), dialer)
+      await expect(facts, `round ${round}`).rejects.toMatchObject({ cause: { code: 'DANE_NO_MATCH', message: expect.stringContaining('3 0 1') } })
+      await seen.closed.next()
+      expect(seen.text()).toBe('')
+    }
+  })
+  it('resumes under the same records only', async () => {
+    const peer = await peerOf([startTls({ ...good, ticketKeys: Buffer.alloc(48, 9), maxVersion: 'TLSv1.2' }), send('inside'), stay])
+    const dialer = createDialer({ clock: REAL })
+    const resumed = []
+    for (const record of [recordOf(3, good.cert), recordOf(3, good.cert), { ...recordOf(3, good.cert), selector: 1 }]) {
+      const { facts, seen, connection } = await handshake(peer, record, dialer)
+      resumed.push(
+        await facts.then(
+          (known) => `${known.resumed} ${known.verifiedBy}`,
+          () => 'refused',
+        ),
+      )
+      if (resumed.at(-1) !== 'refused') await waitUntil(() => seen.text() !== '', 'the session ticket')
+      connection.destroy()
+    }
+    expect(resumed).toEqual(['false dane-ee', 'true dane-ee', 'refused'])
   })
 })

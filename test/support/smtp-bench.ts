@@ -45,7 +45,7 @@ export function createBench(options: BenchOptions = {}): Bench {
     return Promise.resolve(addresses.map((address) => ({ address, family: 4 })))
   }
   const transport = createSmtpTransport({
-    dialer: createDialer(),
+    dialer: createDialer({ clock }),
     resolver: createHostResolver({ clock, ...(names === undefined ? {} : { lookup }) }),
     clock,
     journal: {

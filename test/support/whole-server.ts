@@ -150,7 +150,7 @@ class Server implements WholeServer {
       ...(this.#options.faults === undefined ? {} : { faults: this.#options.faults }),
     })
     const smtp = createSmtpTransport({
-      dialer: createDialer(),
+      dialer: createDialer({ clock }),
       resolver: createHostResolver({ clock }),
       clock,
       journal,
