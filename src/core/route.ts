@@ -64,6 +64,47 @@ export interface RelaySettings {
   /** RFC 5321 §4.5.3.2. */
   readonly timeouts: PhaseTimeouts
 }
+export interface HostAddress {
+  /** IPv4 or IPv6, never a name. */
+  readonly address: string
+  readonly family: 4 | 6
+}
+export interface MxHost {
+  /** A-labels, or the address of a literal in its brackets: what is dialled, sent as SNI and logged. */
+  readonly name: string
+  /** Hosts of equal preference stand in for each other: a session to one serves for all. */
+  readonly preference: number
+  /** To be tried in this order; never empty, never ours, within the caps. */
+  readonly addresses: readonly [HostAddress, ...HostAddress[]]
+  readonly tls: TlsRequirement
+}
+/** Where the mail of a domain goes when it is delivered directly, in the order to try. */
+export interface Destination {
+  readonly domain: string
+  /** The receiver: domains with the same hosts share it, and one lane. */
+  readonly site: string
+  readonly hosts: readonly [MxHost, ...MxHost[]]
+  /** Monotonic milliseconds; later it is only good as a hint of the site. */
+  readonly goodUntilMs: number
+}
+/** Our side of connections of one address family. */
+export interface EgressSide {
+  /** Null: the system's choice. */
+  readonly sourceAddress: string | null
+  readonly heloName: string
+}
+/** How mail goes to the recipients' own servers. */
+export interface DirectSettings {
+  /** 25, but for tests. */
+  readonly port: number
+  readonly ipv4: EgressSide
+  readonly ipv6: EgressSide
+  /** For each site, all of its hosts together. */
+  readonly limits: RelaySettings['limits']
+  readonly timeouts: PhaseTimeouts
+  /** Longest wait for a connection while another address is left to try. */
+  readonly fallOverMs: number
+}
 export interface PhaseTimeouts {
   readonly connectMs: number
   readonly greetingMs: number
@@ -81,17 +122,23 @@ export interface PhaseTimeouts {
 
 export type Route =
   | { readonly kind: 'relay'; readonly relay: RelaySettings; readonly credential: Credential | null }
+  /** To the servers of the recipient's domain; null: they have to be looked up first. */
+  | { readonly kind: 'mx'; readonly direct: DirectSettings; readonly destination: Destination | null }
   | { readonly kind: 'hold'; readonly reason: string }
   | { readonly kind: 'discard' }
   | { readonly kind: 'capture' }
 
+/** Where recipients wait whose servers are being looked up. */
+export const LOOKUP_LANE = 'lookup'
+
 /** The lane of a route; routes that dial nobody have one each, too, so that claims can tell them apart. */
 export function laneOf(route: Route): LaneKey {
+  if (route.kind === 'mx') return (route.destination === null ? LOOKUP_LANE : `smtp:mx/${route.destination.site}`) as LaneKey
   if (route.kind !== 'relay') return route.kind as LaneKey
   return `smtp:${route.relay.name}/${route.credential?.name ?? '-'}` as LaneKey
 }
 
-/** How operators name lanes: the lane itself, `google/jira` for one login, `google` for all of a relay's. */
+/** How operators name lanes: the lane itself, `google/jira` for one login, `google` for all of a relay's, `mx` for all direct ones. */
 export function isLaneNamed(lane: string, name: string): boolean {
   return lane === name || lane === `smtp:${name}` || lane.startsWith(`smtp:${name}/`)
 }

@@ -6,24 +6,10 @@
  */
 import type { Deferral, Failure } from '../core/classify.ts'
 import type { AttemptPhase } from '../core/outcome.ts'
-import type { TlsRequirement } from '../core/route.ts'
-import type { NetworkAddress } from './network.ts'
+import type { Destination } from '../core/route.ts'
 
-export interface MxHost {
-  /** A-labels, or the address of a literal: what is dialled, sent as SNI and logged. */
-  readonly name: string
-  /** To be tried in this order; never empty, never ours, within the caps. */
-  readonly addresses: readonly NetworkAddress[]
-  readonly tls: TlsRequirement
-}
-export interface Destination {
-  readonly domain: string
-  /** The receiver: domains with the same hosts share it, and one lane. */
-  readonly site: string
-  readonly hosts: readonly [MxHost, ...MxHost[]]
-  /** Monotonic milliseconds; later it is only good as a hint of the site. */
-  readonly goodUntilMs: number
-}
+export type { Destination, MxHost } from '../core/route.ts'
+
 export type DestinationAnswer =
   | { readonly kind: 'found'; readonly destination: Destination }
   | { readonly kind: 'refused'; readonly phase: AttemptPhase; readonly judgement: Deferral | Failure }

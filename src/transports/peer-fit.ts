@@ -13,6 +13,7 @@ import { type EnhancedStatus, enhanced } from '../core/reply.ts'
 import type { EightBitVerdict } from '../message/eight-bit.ts'
 import type { Capabilities } from '../smtp/capabilities.ts'
 import type { MailParameters, RcptParameters } from '../smtp/command-format.ts'
+import { toAscii } from './ascii-domain.ts'
 
 /** What is known of octets above 127 in prefix and content. */
 export type EightBitState = { readonly kind: 'unknown' } | EightBitVerdict
@@ -104,8 +105,6 @@ function unfit(status: EnhancedStatus<5>, reason: string, scope: Failure['scope'
 export function asciiMailbox(mailbox: Mailbox): Mailbox | null {
   if (isNonAscii(mailbox.localPart)) return null
   if (typeof mailbox.domain !== 'string' || !isNonAscii(mailbox.domain)) return mailbox
-  // The URL parser maps names as UTS #46 says. Only letters, digits, dots and hyphens may come out, and nothing that a URL reads otherwise may go in.
-  if (/[\0-,/:-@[-^`{-\x7f]/.test(mailbox.domain)) return null
-  const name = URL.parse(`http://${mailbox.domain}`)?.hostname ?? ''
-  return /^[a-z0-9-]+(?:\.[a-z0-9-]+)*$/.test(name) && name.length <= 255 ? { ...mailbox, domain: name as DomainName } : null
+  const name = toAscii(mailbox.domain)
+  return name === null ? null : { ...mailbox, domain: name as DomainName }
 }

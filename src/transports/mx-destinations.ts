@@ -1,0 +1,197 @@
+/**
+ * Looks up where domains' mail goes, and keeps it for as long as the DNS allows.
+ *
+ * Implements `ports/destinations.ts` over the resolver and the TLS policies; what is usable is decided
+ * in `mx-policy.ts`, who shares a lane in `mx-sites.ts`. One look-up under way for each domain; bounded.
+ */
+import { isIpv4 } from '../core/address.ts'
+import type { Clock } from '../core/clock.ts'
+import { enhanced } from '../core/reply.ts'
+import type { Destination, MxHost } from '../core/route.ts'
+import type { DestinationAnswer, Destinations } from '../ports/destinations.ts'
+import type { DnsAnswer, DnsResolver } from '../ports/dns-resolver.ts'
+import type { DomainTls, TlsPolicies } from '../ports/tls-policies.ts'
+import { type AsciiName, asciiDomain } from './ascii-domain.ts'
+import { chooseAddresses, type LookedUpHost, listHosts, type MxPolicy, type NamedHost, type UsableHost } from './mx-policy.ts'
+import { MxSites } from './mx-sites.ts'
+
+export interface MxDestinationsParts {
+  readonly resolver: DnsResolver
+  readonly tls: TlsPolicies
+  readonly clock: Pick<Clock, 'monotonicMs'>
+  /** In [0, 1). */
+  readonly random: () => number
+  readonly policy: MxPolicy
+}
+export interface MxDestinations extends Destinations {
+  /** New settings: what is known is asked anew before it is used. */
+  reconfigure(policy: MxPolicy): void
+}
+
+/** An answer is good for so long, whatever its TTL says (N10). */
+const GOOD_MS = { min: 30_000, max: 3_600_000 } as const
+/** How long a "no" is good, and a fault: so that neither is asked for with every message (N11, Q40). */
+const REFUSED_MS = { failed: 60_000, deferred: 30_000 } as const
+/** Domains remembered. */
+const DOMAINS_MAX = 20_000
+
+interface Entry {
+  /** The last good answer, if there is any. */
+  destination: Destination | null
+  answer: DestinationAnswer | null
+  /** Monotonic; of the answer. */
+  goodUntilMs: number
+  pending: Promise<DestinationAnswer> | null
+}
+/** Hosts with their addresses, and how long all of it is good. */
+interface FoundHosts {
+  readonly hosts: readonly LookedUpHost[]
+  readonly secure: boolean
+  readonly ttlMs: number
+}
+
+export function createMxDestinations(parts: MxDestinationsParts): MxDestinations {
+  return new Lookups(parts)
+}
+
+class Lookups implements MxDestinations {
+  readonly #parts: MxDestinationsParts
+  readonly #entries = new Map<string, Entry>()
+  #sites = new MxSites()
+  #policy: MxPolicy
+
+  constructor(parts: MxDestinationsParts) {
+    this.#parts = parts
+    this.#policy = parts.policy
+  }
+
+  known(domain: string): Destination | null {
+    return this.#entries.get(domain)?.destination ?? null
+  }
+
+  find(domain: string): Promise<DestinationAnswer> {
+    const entry = this.#entryOf(domain)
+    if (entry.answer !== null && this.#parts.clock.monotonicMs() < entry.goodUntilMs) return Promise.resolve(entry.answer)
+    entry.pending ??= this.#lookUp(domain).then((answer) => this.#keep(entry, answer))
+    return entry.pending
+  }
+
+  reconfigure(policy: MxPolicy): void {
+    this.#policy = policy
+    this.#entries.clear()
+    this.#sites = new MxSites()
+  }
+
+  #entryOf(domain: string): Entry {
+    const known = this.#entries.get(domain)
+    if (known !== undefined) return known
+    if (this.#entries.size >= DOMAINS_MAX) this.#makeRoom()
+    const entry: Entry = { destination: null, answer: null, goodUntilMs: 0, pending: null }
+    this.#entries.set(domain, entry)
+    return entry
+  }
+
+  /** What is over goes first, then the oldest. Whoever waits for an answer has its promise. */
+  #makeRoom(): void {
+    const nowMs = this.#parts.clock.monotonicMs()
+    for (const [domain, entry] of this.#entries) if (entry.pending === null && entry.goodUntilMs <= nowMs) this.#entries.delete(domain)
+    for (const domain of this.#entries.keys()) {
+      if (this.#entries.size < DOMAINS_MAX * 0.75) break
+      this.#entries.delete(domain)
+    }
+  }
+
+  #keep(entry: Entry, answer: DestinationAnswer): DestinationAnswer {
+    entry.pending = null
+    entry.answer = answer
+    if (answer.kind === 'found') {
+      entry.destination = answer.destination
+      entry.goodUntilMs = answer.destination.goodUntilMs
+    } else {
+      // After a fault the lane of before is still the best guess; after a "no" there is none.
+      if (answer.judgement.kind === 'failed') entry.destination = null
+      entry.goodUntilMs = this.#parts.clock.monotonicMs() + REFUSED_MS[answer.judgement.kind]
+    }
+    return answer
+  }
+
+  async #lookUp(text: string): Promise<DestinationAnswer> {
+    const policy = this.#policy
+    try {
+      const domain = asciiDomain(text)
+      if (domain.kind === 'literal') return await this.#conclude(text, { hosts: [literalHost(text, domain)], secure: false, ttlMs: GOOD_MS.max }, policy)
+      if (domain.kind === 'none') return noDomain(text)
+      const answer = await this.#parts.resolver.mx(domain.name)
+      const list = listHosts(domain.name, answer, policy, this.#parts.random)
+      if (list.kind === 'refused') return { ...list, phase: 'mx-lookup' }
+      const hosts = await Promise.all(list.hosts.map((host) => this.#addressesOf(host, policy)))
+      const ttlMs = answer.kind === 'records' ? answer.ttlMs : GOOD_MS.max
+      return await this.#conclude(domain.name, { hosts, secure: answer.kind !== 'fault' && answer.secure, ttlMs }, policy)
+    } catch (error) {
+      // A bug of ours or of a policy's: the mail waits, and the log says why.
+      return faulty(text, error)
+    }
+  }
+
+  async #addressesOf(host: NamedHost, { families }: MxPolicy): Promise<LookedUpHost> {
+    const { resolver } = this.#parts
+    const [ipv4, ipv6] = await Promise.all([
+      families === 'ipv6' ? NOT_ASKED : resolver.addresses(host.name, 4),
+      families === 'ipv4' ? NOT_ASKED : resolver.addresses(host.name, 6),
+    ])
+    return { ...host, ipv4, ipv6 }
+  }
+
+  async #conclude(domain: string, found: FoundHosts, policy: MxPolicy): Promise<DestinationAnswer> {
+    const choice = chooseAddresses(domain, found.hosts, policy)
+    if (choice.kind === 'refused') return { ...choice, phase: 'mx-lookup' }
+    const tls = await this.#parts.tls.forDomain(domain)
+    const judged = await Promise.all(choice.hosts.map((host) => this.#withTls(host, tls, found)))
+    const [first, ...rest] = judged.flatMap((one) => (one.kind === 'host' ? [one.host] : []))
+    if (first === undefined) {
+      const [refusal] = judged.flatMap((one) => (one.kind === 'refused' ? [one] : []))
+      if (refusal === undefined) throw new Error('no host is left and none was refused')
+      return { kind: 'refused', phase: 'tls-policy', judgement: refusal.deferral }
+    }
+    const ttlMs = found.hosts.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]).reduce((least, one) => (one.kind === 'records' ? Math.min(least, one.ttlMs) : least), found.ttlMs)
+    const goodUntilMs = this.#parts.clock.monotonicMs() + Math.min(Math.max(ttlMs, GOOD_MS.min), GOOD_MS.max)
+    return { kind: 'found', destination: { domain, site: this.#sites.siteOf(domain, choice.hosts), hosts: [first, ...rest], goodUntilMs } }
+  }
+
+  async #withTls(host: UsableHost, tls: DomainTls, found: FoundHosts) {
+    const answers = found.hosts.flatMap(({ name, ipv4, ipv6 }) => (name === host.name ? [ipv4, ipv6] : []))
+    const records = answers.flatMap((answer) => (answer.kind === 'records' ? [answer] : []))
+    const verdict = await tls.forHost({
+      name: host.name,
+      canonicalName: records[0]?.canonicalName ?? host.name,
+      secure: found.secure && records.length > 0 && records.every((answer) => answer.secure),
+    })
+    if (verdict.kind === 'refused') return verdict
+    const usable: MxHost = { ...host, tls: verdict.requirement }
+    return { kind: 'host' as const, host: usable }
+  }
+}
+
+const NOT_ASKED: DnsAnswer<string> = { kind: 'none', why: 'no-such-record', secure: false }
+
+/** RFC 5321 §4.1.3: no look-up, the same rules. */
+function literalHost(name: string, { address }: AsciiName & { readonly kind: 'literal' }): LookedUpHost {
+  const answer: DnsAnswer<string> = { kind: 'records', records: [address], secure: false, canonicalName: name, ttlMs: GOOD_MS.max }
+  const isV4 = isIpv4(address)
+  return { name, preference: 0, ipv4: isV4 ? answer : NOT_ASKED, ipv6: isV4 ? NOT_ASKED : answer }
+}
+
+/** RFC 3463 §3.2: X.1.2, bad destination system address. */
+function noDomain(text: string): DestinationAnswer {
+  const reason = `${text} is no name that the DNS could know`
+  return { kind: 'refused', phase: 'mx-lookup', judgement: { kind: 'failed', status: enhanced(5, 1, 2), scope: 'recipient', hop: 'none', reason } }
+}
+
+function faulty(text: string, error: unknown): DestinationAnswer {
+  const reason = `looking up ${text} failed with a fault of ours: ${error instanceof Error ? error.message : String(error)}`
+  return {
+    kind: 'refused',
+    phase: 'mx-lookup',
+    judgement: { kind: 'deferred', status: enhanced(4, 3, 0), scope: 'hop', hop: 'none', reason, duplicatePossible: false },
+  }
+}
