@@ -22,6 +22,7 @@ export const ERROR_CATALOGUE = {
   'too-large': { status: 413, hint: null },
   'config-invalid': { status: 422, hint: 'Nothing was changed. Correct the file; `postern config check` says when it is right.' },
   'mail-refused': { status: 422, hint: null },
+  'mail-unsigned': { status: 503, hint: 'Nothing was accepted. `postern config check` says what is wrong with the DKIM keys.' },
   'too-many-watchers': { status: 429, hint: 'End another `postern trace --live` first.' },
   'store-full': { status: 507, hint: 'Free space on the file system that holds the queue.' },
   'store-failed': { status: 503, hint: 'The store could not be read or written. The log of the server says why.' },
@@ -75,6 +76,7 @@ export function replyForError(error: unknown): ErrorReply {
   // By name: these classes belong to folders that this one may not import. Their texts are ours and may be shown.
   if (error.name === 'ConfigError' || error.name === 'SettingsError') return replyWith('config-invalid', error.message)
   if (error.name === 'SubmissionRefused') return replyWith('mail-refused', error.message)
+  if (error.name === 'SigningFault') return replyWith('mail-unsigned', error.message)
   return replyForFramework(error)
 }
 

@@ -6,8 +6,10 @@
 import type { LeaseToken, QueueId } from '../core/brand.ts'
 import type { Clock } from '../core/clock.ts'
 import type { BodyStore } from '../ports/body-store.ts'
+import type { Destinations } from '../ports/destinations.ts'
 import type { Journal } from '../ports/journal.ts'
 import type { QueueStore } from '../ports/queue-store.ts'
+import type { Signer } from '../ports/signer.ts'
 import type { Router } from './router.ts'
 import type { DeliverySettings } from './settings.ts'
 
@@ -20,11 +22,14 @@ export interface DeliveryContext {
   graceUntilMs: number
   readonly store: QueueStore
   readonly bodies: BodyStore
+  readonly destinations: Destinations
   readonly clock: Clock
   readonly journal: Journal
   readonly random: () => number
   readonly newToken: () => LeaseToken
   readonly newQueueId: () => QueueId
+  /** Left out: notices are not signed. */
+  readonly signer?: Signer
   readonly counters: DeliveryCounters
 }
 

@@ -12,9 +12,11 @@ import { isLaneNamed } from '../core/route.ts'
 import { submitterOf } from '../core/submitter.ts'
 import type { Admission } from '../ports/admission.ts'
 import type { BodyStore } from '../ports/body-store.ts'
+import type { Destinations } from '../ports/destinations.ts'
 import type { Journal } from '../ports/journal.ts'
 import type { QueueStore } from '../ports/queue-store.ts'
 import type { LaneStatus, RouteExplanation, ServerControl } from '../ports/server-control.ts'
+import type { Signer } from '../ports/signer.ts'
 import type { Transport } from '../ports/transport.ts'
 import { createAdmission, placeQueued } from './admission.ts'
 import { type DeliveryContext, type DeliveryCounters, noCounters } from './context.ts'
@@ -34,6 +36,7 @@ export interface DeliveryParts {
   readonly settings: DeliverySettings
   readonly store: QueueStore
   readonly bodies: BodyStore
+  readonly destinations: Destinations
   readonly transports: { readonly smtp: Transport; readonly capture: Transport }
   readonly clock: Clock
   readonly journal: Journal
@@ -41,6 +44,8 @@ export interface DeliveryParts {
   readonly random: () => number
   readonly newToken: () => LeaseToken
   readonly newQueueId: () => QueueId
+  /** Left out: notices are not signed. */
+  readonly signer?: Signer
   /** The wall clock was set back: what is queued has to be made due anew, then `wake` called. */
   readonly clockWentBack?: () => void
 }

@@ -49,7 +49,7 @@ export async function acceptanceOfNotice(dsn: ComposedDsn, parts: NoticeParts): 
         ['auto-submitted', 'auto-replied'],
       ],
     },
-    prefix: new Uint8Array(0),
+    prefix: await signatureOf(dsn.content, request, context),
     bodyRef: queueId as string as BodyRef,
     sizeOctets: dsn.content.length,
     acceptedAt: request.at,
@@ -61,3 +61,18 @@ export async function acceptanceOfNotice(dsn: ComposedDsn, parts: NoticeParts): 
   await writer.finish()
   return { message, content: null, placements }
 }
+
+/** A notice that cannot be signed goes out unsigned: nobody is there to be told to try again, and the sender must hear of it. */
+async function signatureOf(content: Uint8Array, { queueId }: DsnRequest, { signer, journal }: DeliveryContext): Promise<Uint8Array> {
+  const signing = signer?.begin() ?? null
+  if (signing === null) return NO_LINES
+  try {
+    signing.push(content)
+    return await signing.sign(NO_LINES)
+  } catch (error) {
+    journal.note('delivery', 'error', 'a notice leaves unsigned', { queueId, reason: error instanceof Error ? error.message : String(error) })
+    return NO_LINES
+  }
+}
+
+const NO_LINES = new Uint8Array(0)

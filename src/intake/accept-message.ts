@@ -15,6 +15,7 @@ import type { Admission } from '../ports/admission.ts'
 import type { BodyStore } from '../ports/body-store.ts'
 import type { Journal } from '../ports/journal.ts'
 import type { Acceptance, AcceptedMessage, QueueStore } from '../ports/queue-store.ts'
+import type { Signer } from '../ports/signer.ts'
 import type { TakenContent } from './content-intake.ts'
 import type { StoreWatch } from './store-watch.ts'
 
@@ -24,6 +25,8 @@ export interface Backend {
   readonly bodies: BodyStore
   readonly admission: Admission
   readonly newQueueId: () => QueueId
+  /** Left out: nothing is signed. */
+  readonly signer?: Signer
 }
 export interface SubmittedRecipient {
   readonly forwardPath: Mailbox
@@ -58,13 +61,15 @@ export interface AcceptParts {
 }
 
 /**
- * Resolves when the message is durable, after `onDurable` was called. Rejects with `StoreFault` if
- * it is not in the queue.
+ * Resolves when the message is durable, after `onDurable` was called. Rejects with `StoreFault` or
+ * `SigningFault` if it is not in the queue.
  */
 export async function acceptMessage(parts: AcceptParts, submission: Submission, onDurable: (queueId: QueueId) => void): Promise<QueueId> {
   const { store, admission, newQueueId } = parts.backend
   const queueId = submission.content.queueId ?? newQueueId()
-  const message = composeMessage(submission, queueId, parts)
+  const unsigned = composeMessage(submission, queueId, parts)
+  const { signing } = submission.content
+  const message = signing === null ? unsigned : { ...unsigned, prefix: Buffer.concat([await signing.sign(unsigned.prefix), unsigned.prefix]) }
   const acceptance: Acceptance = { message, content: submission.content.inline, placements: admission.place(message) }
   const begunAt = parts.clock.monotonicMs()
   try {

@@ -13,6 +13,7 @@ import { type HeaderBlock, readHeaderFacts, scanHeaderBlock } from '../message/h
 import { applyFixups, decideFixups, type SubmissionFixups } from '../message/submission-fixups.ts'
 import type { BodyStore, BodyWriter } from '../ports/body-store.ts'
 import { INLINE_OCTETS_MAX } from '../ports/queue-store.ts'
+import type { Signer, SigningPass } from '../ports/signer.ts'
 import { hasEightBit } from './eight-bit.ts'
 import { replyToFault } from './store-replies.ts'
 
@@ -26,6 +27,8 @@ export interface TakenContent {
   readonly fixups: SubmissionFixups
   /** Given out when streaming began. */
   readonly queueId: QueueId | null
+  /** Has seen all of the content as it is stored; null: nothing is signed. */
+  readonly signing: SigningPass | null
 }
 export type ContentResult = { readonly kind: 'taken'; readonly content: TakenContent } | { readonly kind: 'refused'; readonly reply: SmtpReply }
 
@@ -35,6 +38,8 @@ export interface ContentIntakeParts {
   readonly events: ContentEvents
   /** Octets held in memory, added up over all messages. */
   readonly budget: ContentBudget
+  /** Left out: nothing is signed. */
+  readonly signer?: Signer | undefined
 }
 export interface ContentEvents {
   /** Silence is no longer needed. */
@@ -68,6 +73,7 @@ export class ContentIntake {
   #head: { readonly facts: HeaderFacts; readonly fixups: SubmissionFixups } | null = null
   #writer: BodyWriter | null = null
   #queueId: QueueId | null = null
+  #signing: SigningPass | null = null
   #storedOctets = 0
   #pumping: Promise<void> | null = null
   #refusal: SmtpReply | null = null
@@ -165,6 +171,7 @@ export class ContentIntake {
       return false
     }
     this.#head = { facts: readHeaderFacts(block), fixups: decision.fixups }
+    this.#signing = this.#parts.signer?.begin() ?? null
     this.#pieces = [...applyFixups(whole, decision.fixups)]
     this.#hold(this.#pieces.reduce((sum, piece) => sum + piece.length, 0) - whole.length)
     return true
@@ -198,7 +205,7 @@ export class ContentIntake {
       this.#pieces = []
       for (const piece of pieces) {
         if (this.#writer === null) return
-        this.#noteEightBit(piece)
+        this.#notePiece(piece)
         // Counted as held until the store has it: that is what back-pressure is about.
         await this.#writer.write(piece)
         this.#storedOctets += piece.length
@@ -225,8 +232,10 @@ export class ContentIntake {
     return this.#conclude()
   }
 
-  #noteEightBit(chunk: Uint8Array): void {
-    if (!this.#eightBit) this.#eightBit = hasEightBit(chunk)
+  /** What is to be known of the octets that are stored, each of them once and in order. */
+  #notePiece(piece: Uint8Array): void {
+    this.#signing?.push(piece)
+    if (!this.#eightBit) this.#eightBit = hasEightBit(piece)
   }
 
   #refuse(refusal: SmtpReply): void {
@@ -241,8 +250,12 @@ export class ContentIntake {
     const head = this.#head
     if (head === null) throw new Error('content ended without a header block')
     const inline = this.#writer === null ? this.#joined() : null
-    if (inline !== null) this.#noteEightBit(inline)
+    if (inline !== null) this.#notePiece(inline)
     const sizeOctets = inline?.length ?? this.#storedOctets
-    return { kind: 'taken', content: { inline, sizeOctets, eightBit: this.#eightBit, header: head.facts, fixups: head.fixups, queueId: this.#queueId } }
+    const { facts: header, fixups } = head
+    return {
+      kind: 'taken',
+      content: { inline, sizeOctets, eightBit: this.#eightBit, header, fixups, queueId: this.#queueId, signing: this.#signing },
+    }
   }
 }

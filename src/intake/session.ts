@@ -143,10 +143,8 @@ export class Session implements ServerEvents, ClientEvents {
     // Asked again: no way through the dialogue may lead to content without it.
     const refusal = decideRelay(this.#standing()) ?? shared.trouble()
     if (refusal !== null || accept === null || this.#transaction === null) return refusal ?? SHUTTING_DOWN
-    const { bodies, newQueueId } = accept.backend
     this.#contentParts ??= {
-      bodies,
-      newQueueId,
+      ...accept.backend,
       budget: shared.budget,
       events: { onRelief: () => this.#turn(), onRefused: (refused) => this.#engine.refuseContent(refused) },
     }

@@ -54,6 +54,7 @@ async function takeContent(parts: SubmitParts, bytes: Uint8Array): Promise<Taken
     {
       bodies: backend.bodies,
       newQueueId: backend.newQueueId,
+      signer: backend.signer,
       budget,
       events: { onRelief: () => undefined, onRefused: () => undefined },
     },

@@ -5,6 +5,7 @@
  * after the other as the peer takes them. Content that turns out to be damaged on the way must not
  * be completed: the connection is destroyed before the final dot, so that the peer drops it.
  */
+import { signatureOctets } from '../message/dkim-prefix.ts'
 import { createEightBitConverter } from '../message/eight-bit.ts'
 import type { ClientEngine, Transaction } from '../smtp/client-engine.ts'
 import type { Ride } from './ride.ts'
@@ -38,16 +39,28 @@ export function sendContent(engine: ClientEngine, output: SessionOutput, carried
 }
 
 /** Prefix and content as they are to be sent, in pieces. */
-export async function* contentOf(ride: Ride): AsyncGenerator<Uint8Array> {
+async function* contentOf(ride: Ride): AsyncGenerator<Uint8Array> {
   if (ride.convert === null) {
     yield ride.batch.message.prefix
     yield* storedChunks(ride)
     return
   }
-  const converter = createEightBitConverter(ride.convert)
-  yield converter.push(ride.batch.message.prefix)
-  for await (const chunk of storedChunks(ride)) yield converter.push(chunk)
+  yield ride.newSignature
+  yield* convertedContent(ride, ride.convert)
+}
+
+/** Without our signature, which does not survive a change. */
+export async function* convertedContent(ride: Ride, leaves: ReadonlySet<number>): AsyncGenerator<Uint8Array> {
+  const converter = createEightBitConverter(leaves)
+  for await (const piece of unsignedContent(ride)) yield converter.push(piece)
   yield converter.end()
+}
+
+/** Prefix and content without our signature. */
+export async function* unsignedContent(ride: Ride): AsyncGenerator<Uint8Array> {
+  const { prefix } = ride.batch.message
+  yield prefix.subarray(signatureOctets(prefix))
+  yield* storedChunks(ride)
 }
 
 async function* storedChunks({ content }: Ride): AsyncGenerator<Uint8Array> {

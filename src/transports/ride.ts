@@ -73,6 +73,8 @@ export class Ride {
   headerIsAscii: boolean | null = null
   /** These parts of the content go out converted to 7 bit; null: nothing is changed. */
   convert: ReadonlySet<number> | null = null
+  /** Our DKIM signature of the converted content, instead of the one in the prefix. */
+  newSignature: Uint8Array = new Uint8Array(0)
   state: 'waiting' | 'opening' | 'riding' | 'ended' = 'waiting'
   /** Set-up of the session that was opened for it. */
   setupMs = 0

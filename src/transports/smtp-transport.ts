@@ -9,10 +9,12 @@ import type { RecipientId } from '../core/brand.ts'
 import { hopVerdict } from '../core/classify.ts'
 import type { Clock } from '../core/clock.ts'
 import type { EnvelopeRecipient } from '../core/envelope.ts'
-import type { AttemptReport, HopVerdict, RecipientOutcome } from '../core/outcome.ts'
+import type { AttemptReport, HopVerdict, RecipientOutcome, RemoteMta } from '../core/outcome.ts'
+import { enhanced } from '../core/reply.ts'
 import type { StoredContent } from '../ports/body-store.ts'
 import type { DialogueTap, Journal } from '../ports/journal.ts'
 import type { Dialer, HostResolver } from '../ports/network.ts'
+import { type Signer, SigningFault } from '../ports/signer.ts'
 import type { DeliveryBatch, Transport } from '../ports/transport.ts'
 import type { HmacMd5 } from '../smtp/sasl.ts'
 import { lookAtContent } from './content-look.ts'
@@ -32,6 +34,8 @@ export interface SmtpTransportParts {
   readonly hmacMd5: HmacMd5
   /** In [0, 1). */
   readonly random: () => number
+  /** For content that has to be changed on its way; left out: nothing is signed. */
+  readonly signer?: Signer
 }
 
 /** Waits for a session with one batch, rides behind a body with another, has a third at hand when both move on. */
@@ -195,9 +199,9 @@ class SmtpTransport implements Transport {
   #unfit(ride: Ride, end: RideEnd & { readonly kind: 'unfit' }): void {
     const { fit, remote } = end
     if (fit.kind === 'look-first') {
-      lookAtContent(ride).then(
+      lookAtContent(ride, this.#parts.signer ?? null).then(
         () => this.#pool.place(ride),
-        (error: unknown) => this.#rideEnded(ride, { kind: 'lost', error }),
+        (error: unknown) => this.#lookFailed(ride, remote, error),
       )
       return
     }
@@ -212,6 +216,18 @@ class SmtpTransport implements Transport {
     for (const recipient of fit.unfit) ride.outcomes.set(recipient.id, outcome)
     ride.recipients = ride.recipients.filter((recipient) => !fit.unfit.includes(recipient))
     this.#pool.place(ride)
+  }
+
+  /** What was signed when it came does not go out unsigned: it waits. */
+  #lookFailed(ride: Ride, remote: RemoteMta, error: unknown): void {
+    if (!(error instanceof SigningFault)) {
+      this.#rideEnded(ride, { kind: 'lost', error })
+      return
+    }
+    const deferral = { kind: 'deferred', status: enhanced(4, 7, 5), scope: 'message', hop: 'none', reason: error.message, duplicatePossible: false } as const
+    this.#settleRest(ride, refusedOutcome(deferral, { phase: 'mail', reply: null, remote }))
+    ride.hop ??= { kind: 'healthy' }
+    this.#finish(ride, '')
   }
 
   #settleRest(ride: Ride, outcome: RecipientOutcome): void {
