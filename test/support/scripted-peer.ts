@@ -6,6 +6,7 @@
  */
 import net from 'node:net'
 import tls from 'node:tls'
+import { resetSocket } from './reset-socket.ts'
 import { waitUntil } from './wait-for-signal.ts'
 
 export type Step =
@@ -236,7 +237,7 @@ class Run {
         this.#socket.destroySoon()
         return
       case 'reset':
-        this.#socket.resetAndDestroy()
+        resetSocket(this.#socket)
         return
       case 'stop-reading':
         this.#socket.pause()

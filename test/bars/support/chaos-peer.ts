@@ -6,6 +6,7 @@
  */
 import net from 'node:net'
 import tls from 'node:tls'
+import { resetSocket } from '../../support/reset-socket.ts'
 import { FAULT_LIST, type Fault, TEXTS, WEIRD_CODES } from './chaos-faults.ts'
 import { DialogueOracle, type Ledger } from './dialogue-oracle.ts'
 
@@ -232,8 +233,7 @@ class ChaosSession {
         this.#socket.end()
         return this.#untilGone()
       case 'reset':
-        this.#raw.resetAndDestroy()
-        throw new Gone()
+        return this.#reset()
       case 'differing':
         return this.#write(`${usual.slice(0, 3)}-one\r\n${this.#pick(['421', '550', '251', '354', '450'])} two\r\n`)
       case 'several':
@@ -311,10 +311,7 @@ class ChaosSession {
   async #disturb(act: 'drop' | 'reset' | 'refuse' | 'stop-reading' | 'pause'): Promise<void> {
     this.#note(`content-${act}`)
     if (act === 'drop') throw new Gone()
-    if (act === 'reset') {
-      this.#raw.resetAndDestroy()
-      throw new Gone()
-    }
+    if (act === 'reset') this.#reset()
     if (act === 'refuse') await this.#write('552 5.3.4 too much\r\n')
     if (act === 'pause') await new Promise((resolve) => setTimeout(resolve, 20))
     if (act === 'stop-reading') {
@@ -365,6 +362,13 @@ class ChaosSession {
       this.#buffer = Buffer.alloc(0)
       await this.#more()
     }
+  }
+
+  #reset(): never {
+    // Under TLS, too: its own end has ended the TCP socket below it.
+    if (this.#socket.writableEnded) this.#raw.destroy()
+    else resetSocket(this.#raw)
+    throw new Gone()
   }
 
   #noise(count: number): string {

@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto'
 import net from 'node:net'
+import { resetSocket } from '../../support/reset-socket.ts'
 
 export interface Received {
   readonly id: string
@@ -74,7 +75,7 @@ export async function startSink(behaviour: SinkBehaviour = {}, port = 0): Promis
   sink.up = open
   sink.down = async () => {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-    for (const socket of sockets) socket.resetAndDestroy()
+    for (const socket of sockets) resetSocket(socket)
     await closed
   }
   sink.close = sink.down
@@ -120,7 +121,7 @@ function serve(socket: net.Socket, sink: Sink): void {
       const verb = line.slice(0, 4).toUpperCase()
       counts.commands++
       const special = sink.behaviour.onCommand?.(verb, line, socket) ?? null
-      if (special === 'drop') return void socket.resetAndDestroy()
+      if (special === 'drop') return void resetSocket(socket)
       if (special !== null) {
         if (special !== '') say(special)
         continue
@@ -169,13 +170,13 @@ function finish(socket: net.Socket, sink: Sink, message: { from: string; to: str
     at: Date.now(),
   }
   const verdict = sink.behaviour.onFinalDot?.(received, socket) ?? 'accept'
-  if (verdict === 'drop') return void socket.resetAndDestroy()
+  if (verdict === 'drop') return void resetSocket(socket)
   if (typeof verdict === 'object') return void socket.write(`${verdict.reply}\r\n`)
   sink.received.push(received)
   sink.counts.messages++
   if (sink.behaviour.keepContent === true) sink.contents.set(id, content)
   sink.behaviour.onContent?.(received, content)
-  if (verdict === 'store-and-drop') return void socket.resetAndDestroy()
+  if (verdict === 'store-and-drop') return void resetSocket(socket)
   if (!socket.destroyed) socket.write('250 2.0.0 stored\r\n')
 }
 
