@@ -107,15 +107,14 @@ function postern(args: readonly string[]): string {
   return execFileSync('npx', ['postern', ...args], { cwd: clone, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
-/** As Ctrl-C does it: to the whole group. */
+/** As Ctrl-C does it: to the whole group. npm ends before the server does; `close` comes when the last of them has let go of the output. */
 async function stop(): Promise<void> {
   const running = child
   child = null
   if (running?.pid === undefined || running.exitCode !== null) return
-  const gone = new Promise((resolve) => running.once('exit', resolve))
+  const gone = new Promise((resolve) => running.once('close', resolve))
   process.kill(-running.pid, 'SIGINT')
   await gone
-  await until('the port is free', () => isFree(port), 40_000)
 }
 
 function isFree(port: number): Promise<boolean> {

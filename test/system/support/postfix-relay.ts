@@ -23,6 +23,8 @@ export interface PostfixRelay {
   readonly log: () => string
   /** Folder with the delivered mails, one a file; made by the first delivery. */
   readonly mailbox: string
+  /** Mails that it has accepted and not yet delivered: a 250 of Postfix is not yet a file in the mailbox. */
+  readonly queued: () => number
   /** Files in the mailbox, as bytes. */
   readonly mails: () => readonly Buffer[]
   readonly stop: () => Promise<void>
@@ -72,6 +74,8 @@ export async function startPostfixRelay(options: RelayOptions): Promise<PostfixR
     port,
     name: NAME,
     mailbox,
+    // In the order in which a mail passes through them, so that none is missed on its way from one to the next.
+    queued: () => ['incoming', 'active', 'deferred'].reduce((sum, queue) => sum + countFiles(join(spool, queue)), 0),
     log: () => (existsSync(join(folder, 'maillog')) ? readFileSync(join(folder, 'maillog'), 'utf8') : ''),
     mails: () =>
       existsSync(mailbox)
@@ -173,6 +177,10 @@ service stats {
   )
   appendFileSync(join(folder, 'dovecot/log'), '')
   return spawn('/usr/sbin/dovecot', ['-F', '-c', conf], { stdio: 'ignore' })
+}
+
+function countFiles(folder: string): number {
+  return readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).length
 }
 
 async function untilExists(path: string, what: string): Promise<void> {
