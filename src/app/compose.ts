@@ -10,6 +10,7 @@ import type { Clock } from '../core/clock.ts'
 import { createQueueIds } from '../core/queue-id.ts'
 import { createDelivery, type Delivery } from '../delivery/delivery.ts'
 import type { Intake } from '../intake/intake.ts'
+import { createDnsResolver, type DnsClient } from '../net/dns/dns-resolver.ts'
 import { createHostResolver } from '../net/host-resolver.ts'
 import { createDialer } from '../net/node-dialer.ts'
 import { type OpenStore, openStore, type StoreCondition } from '../store/open-store.ts'
@@ -21,11 +22,13 @@ import type { DialogueHub } from './dialogue-hub.ts'
 import type { ServerJournal } from './journal.ts'
 import { createRetention, type Retention } from './retention.ts'
 import type { ServerSettings } from './settings.ts'
+import { createSystemServers } from './system-servers.ts'
 
 export interface Composed {
   readonly store: OpenStore
   readonly delivery: Delivery
   readonly retention: Retention
+  readonly dns: DnsClient
   /** Starts everything in the order in which it is needed. */
   start(): Promise<void>
   /** Drains until the deadline, gives back what is left, closes. */
@@ -61,6 +64,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     ...(parts.faults === undefined ? {} : { faults: parts.faults }),
   })
   const newQueueId = createQueueIds(() => clock.now(), await lastQueueId(store))
+  const dns = createDnsResolver({ settings: settings.dns, clock, systemServers: createSystemServers(clock) })
   const smtp = createSmtpTransport({
     dialer: createDialer({ clock }),
     resolver: createHostResolver({ clock }),
@@ -90,6 +94,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     store,
     delivery,
     retention,
+    dns,
     async start() {
       await delivery.start()
       intake.serve({ store: store.queue, bodies: store.bodies, admission: delivery.admission, newQueueId })
@@ -102,6 +107,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
       await intake.stop(left())
       await delivery.stop(left())
       await smtp.close(Math.min(left(), 1_000))
+      dns.close()
       await store.close()
     },
   }

@@ -4,6 +4,7 @@
  * Errors are what cannot be meant; warnings what works, but hardly as wished.
  */
 
+import { checkDns } from './config-checks-dns.ts'
 import { checkRelays } from './config-checks-relays.ts'
 import { checkRoutes } from './config-checks-routes.ts'
 import { type Fault, quote } from './config-errors.ts'
@@ -24,6 +25,7 @@ export function checkConfig(config: Config): readonly KeyedFault[] {
     ...checkRoutes(config),
     ...checkBounds(config),
     ...checkPressure(config),
+    ...checkDns(config),
   ]
 }
 

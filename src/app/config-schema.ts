@@ -9,6 +9,7 @@ import * as z from 'zod'
 import { isPasswordHash } from '../intake/password-hash.ts'
 import { quote } from './config-errors.ts'
 import { address, addressPattern, duration, glob, hostName, line, name, oneOrMany, parsed, path, secretReference, size, text } from './config-scalars.ts'
+import { dnsSchema } from './config-schema-dns.ts'
 import { limitsSchema, limitsUnderPressureSchema } from './config-schema-limits.ts'
 import { relaySchema } from './config-schema-relay.ts'
 import { parseListener, parseNetwork, parseVia } from './config-values.ts'
@@ -162,6 +163,7 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('How long finished mail is kept.'),
+  dns: dnsSchema,
   log: z
     .strictObject({
       level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severity of what is logged.'),

@@ -5,6 +5,7 @@
  */
 import type { Delivery } from '../delivery/delivery.ts'
 import type { Intake } from '../intake/intake.ts'
+import type { DnsClient } from '../net/dns/dns-resolver.ts'
 import type { ReloadResult } from '../ports/server-control.ts'
 import { type LoadedConfig, type LoadRequest, loadConfig } from './config.ts'
 import type { ServerJournal } from './journal.ts'
@@ -18,6 +19,7 @@ export interface ReloadParts {
   readonly intake: Intake
   readonly delivery: Delivery
   readonly retention: Retention
+  readonly dns: Pick<DnsClient, 'reload'>
   readonly journal: ServerJournal
 }
 export interface Reloader {
@@ -37,7 +39,7 @@ export function createRereader(started: LoadedConfig, explicitPath: string | nul
 }
 
 export function createReloader(parts: ReloadParts): Reloader {
-  const { intake, delivery, retention, journal } = parts
+  const { intake, delivery, retention, dns, journal } = parts
   let current = parts.initial
   let turn: Promise<unknown> = Promise.resolve()
 
@@ -51,6 +53,7 @@ export function createReloader(parts: ReloadParts): Reloader {
     await intake.reload(next.intake)
     delivery.reload(next.delivery)
     retention.reload(next.retention)
+    dns.reload(next.dns)
     // Levels that an operator set while running stay, unless the file says something new.
     if (next.log.level !== current.log.level) journal.setLevel('all', next.log.level)
     journal.reopen()

@@ -67,6 +67,7 @@ export async function runServer(options: ServeOptions): Promise<number> {
     intake,
     delivery: server.delivery,
     retention: server.retention,
+    dns: server.dns,
     journal,
   })
   const control = createControl({

@@ -9,6 +9,7 @@ import { resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { DeliverySettings } from '../delivery/settings.ts'
 import type { IntakeSettings } from '../intake/settings.ts'
+import type { DnsSettings } from '../net/dns/dns-resolver.ts'
 import type { LoadedConfig } from './config.ts'
 import { ConfigError } from './config-errors.ts'
 import { hostnameOf } from './config-implied.ts'
@@ -18,6 +19,7 @@ import { durationMs } from './config-scalars.ts'
 import type { Config } from './config-schema.ts'
 import type { RetentionSettings } from './retention.ts'
 import { buildDeliverySettings } from './settings-delivery.ts'
+import { buildDnsSettings } from './settings-dns.ts'
 import { SettingsError } from './settings-error.ts'
 import { buildIntakeSettings } from './settings-intake.ts'
 
@@ -25,6 +27,7 @@ export interface ServerSettings {
   readonly hostname: string
   readonly intake: IntakeSettings
   readonly delivery: DeliverySettings
+  readonly dns: DnsSettings
   readonly retention: RetentionSettings
   readonly log: { readonly level: Config['log']['level']; readonly format: Config['log']['format']; readonly file: string | null }
   /** Absolute, as is the socket. */
@@ -47,6 +50,7 @@ export function buildSettings(loaded: LoadedConfig, options: { readonly previous
       hostname: hostnameOf(config),
       intake: buildIntakeSettings(loaded, previous?.intake ?? null),
       delivery: buildDeliverySettings(loaded, previous?.delivery ?? null),
+      dns: buildDnsSettings(config.dns),
       retention: {
         historyMs: durationMs(config.retention.history),
         contentMs: durationMs(config.retention.content),
