@@ -124,6 +124,8 @@ export type Route =
   | { readonly kind: 'relay'; readonly relay: RelaySettings; readonly credential: Credential | null }
   /** To the servers of the recipient's domain; null: they have to be looked up first. */
   | { readonly kind: 'mx'; readonly direct: DirectSettings; readonly destination: Destination | null }
+  /** Into the mailbox of a user of this machine; null: the address is nobody's. */
+  | { readonly kind: 'mailbox'; readonly user: string | null }
   | { readonly kind: 'hold'; readonly reason: string }
   | { readonly kind: 'discard' }
   | { readonly kind: 'capture' }
@@ -134,11 +136,13 @@ export const LOOKUP_LANE = 'lookup'
 /** The lane of a route; routes that dial nobody have one each, too, so that claims can tell them apart. */
 export function laneOf(route: Route): LaneKey {
   if (route.kind === 'mx') return (route.destination === null ? LOOKUP_LANE : `smtp:mx/${route.destination.site}`) as LaneKey
+  // A lane each, so that a home folder that hangs holds up nobody else's mail.
+  if (route.kind === 'mailbox') return `local:${route.user ?? '-'}` as LaneKey
   if (route.kind !== 'relay') return route.kind as LaneKey
   return `smtp:${route.relay.name}/${route.credential?.name ?? '-'}` as LaneKey
 }
 
-/** How operators name lanes: the lane itself, `google/jira` for one login, `google` for all of a relay's, `mx` for all direct ones. */
+/** How operators name lanes: the lane itself, `google/jira` for one login, `google` for all of a relay's, `mx` for all direct ones, `local` for all mailboxes. */
 export function isLaneNamed(lane: string, name: string): boolean {
-  return lane === name || lane === `smtp:${name}` || lane.startsWith(`smtp:${name}/`)
+  return lane === name || lane === `smtp:${name}` || lane.startsWith(`smtp:${name}/`) || (name === 'local' && lane.startsWith('local:'))
 }
