@@ -22,6 +22,7 @@ import type { DialogueHub } from './dialogue-hub.ts'
 import type { ServerJournal } from './journal.ts'
 import { createRetention, type Retention } from './retention.ts'
 import type { ServerSettings } from './settings.ts'
+import { createSigner, type ServerSigner } from './signer.ts'
 import { createSystemServers } from './system-servers.ts'
 
 export interface Composed {
@@ -29,6 +30,7 @@ export interface Composed {
   readonly delivery: Delivery
   readonly retention: Retention
   readonly dns: DnsClient
+  readonly signer: ServerSigner
   /** Starts everything in the order in which it is needed. */
   start(): Promise<void>
   /** Drains until the deadline, gives back what is left, closes. */
@@ -65,6 +67,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
   })
   const newQueueId = createQueueIds(() => clock.now(), await lastQueueId(store))
   const dns = createDnsResolver({ settings: settings.dns, clock, systemServers: createSystemServers(clock) })
+  const signer = createSigner(settings.dkim, { clock, journal })
   const smtp = createSmtpTransport({
     dialer: createDialer({ clock }),
     resolver: createHostResolver({ clock }),
@@ -73,6 +76,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     tap: dialogue,
     hmacMd5: (key, text) => createHmac('md5', key).update(text).digest('hex'),
     random: Math.random,
+    signer,
   })
   const delivery = createDelivery({
     settings: settings.delivery,
@@ -84,6 +88,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     random: Math.random,
     newToken: () => newToken() as LeaseToken,
     newQueueId,
+    signer,
     clockWentBack: () => {
       const noted = (error: Error): void => journal.note('delivery', 'error', 'mail waits although the clock was set back', { reason: error.message })
       makeQueueDue(store.admin, clock.now()).then(delivery.wake, noted)
@@ -95,9 +100,10 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     delivery,
     retention,
     dns,
+    signer,
     async start() {
       await delivery.start()
-      intake.serve({ store: store.queue, bodies: store.bodies, admission: delivery.admission, newQueueId })
+      intake.serve({ store: store.queue, bodies: store.bodies, admission: delivery.admission, newQueueId, signer })
       retention.start()
     },
     async stop(deadlineMs) {

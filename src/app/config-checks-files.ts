@@ -6,6 +6,7 @@
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { readCertificatePair, readPem } from './config-certificates.ts'
+import { checkDkimTimes, dkimKeysOf, readDkimKey } from './config-dkim-keys.ts'
 import { quote } from './config-errors.ts'
 import { tlsOf } from './config-implied.ts'
 import { adminSocketOf, dataFolderOf, SOCKET_PATH_OCTETS_MAX } from './config-locate.ts'
@@ -26,6 +27,7 @@ export function checkFiles(config: Config, places: FilePlaces): readonly KeyedFa
   return [
     ...secretsOf(config).flatMap(([path, reference]) => checkSecret(path, reference, config, places)),
     ...checkCertificates(config, places),
+    ...checkKeys(config, places),
     ...checkSocket(config, places),
   ]
 }
@@ -43,6 +45,16 @@ function checkSecret(path: KeyPath, reference: SecretReference, config: Config, 
   const result = readSecret(reference, places)
   if ('fault' in result) return [{ path, part: 'value', fault: result.fault }]
   return 'file' in reference && isRoot() ? checkOwner(path, resolve(places.folder, reference.file), config.user ?? 'postern') : []
+}
+
+function checkKeys(config: Config, places: FilePlaces): readonly KeyedFault[] {
+  const faults = dkimKeysOf(config.dkim).flatMap(({ path, key }): KeyedFault[] => {
+    const place = [...path, 'key']
+    const result = readDkimKey(key.key, places)
+    if ('fault' in result) return [{ path: place, part: 'value', fault: result.fault }]
+    return 'file' in key.key && isRoot() ? checkOwner(place, resolve(places.folder, key.key.file), config.user ?? 'postern') : []
+  })
+  return [...faults, ...checkDkimTimes(config.dkim, places.nowMs)]
 }
 
 /** Started as root we could read it, but after giving root up a changed password would go unseen. */

@@ -7,6 +7,7 @@
 import { checkDns } from './config-checks-dns.ts'
 import { checkRelays } from './config-checks-relays.ts'
 import { checkRoutes } from './config-checks-routes.ts'
+import { checkDkim } from './config-dkim-keys.ts'
 import { type Fault, quote } from './config-errors.ts'
 import { checkedValue, hostnameOf, type ImpliedListener, listenersOf } from './config-implied.ts'
 import type { KeyPath } from './config-path.ts'
@@ -23,6 +24,7 @@ export function checkConfig(config: Config): readonly KeyedFault[] {
     ...checkUsers(config),
     ...checkRelays(config),
     ...checkRoutes(config),
+    ...checkDkim(config.dkim),
     ...checkBounds(config),
     ...checkPressure(config),
     ...checkDns(config),

@@ -141,30 +141,35 @@ export const line = text((value) =>
 )
 
 /** Where a secret is; exactly one of the three. A plain text is refused without being repeated. */
-export const secretReference = z
-  .custom<SecretReference>()
-  .check((context) => {
-    const fault = secretFault(context.value)
-    if (fault !== null) context.issues.push({ code: 'custom', input: undefined, params: { fault }, path: [] })
-  })
-  .meta({
-    'x-kind': 'secret: { file: PATH }, { env: NAME } or { credential: NAME }',
-    oneOf: [
-      {
-        type: 'object',
-        properties: { file: { type: 'string', description: 'File with the secret, mode 0600.' } },
-        required: ['file'],
-        additionalProperties: false,
-      },
-      { type: 'object', properties: { env: { type: 'string', description: 'Environment variable.' } }, required: ['env'], additionalProperties: false },
-      {
-        type: 'object',
-        properties: { credential: { type: 'string', description: 'systemd credential (LoadCredential=).' } },
-        required: ['credential'],
-        additionalProperties: false,
-      },
-    ],
-  })
+function secretOf(noun: 'password' | 'key') {
+  return z
+    .custom<SecretReference>()
+    .check((context) => {
+      const fault = secretFault(context.value, noun)
+      if (fault !== null) context.issues.push({ code: 'custom', input: undefined, params: { fault }, path: [] })
+    })
+    .meta({
+      'x-kind': 'secret: { file: PATH }, { env: NAME } or { credential: NAME }',
+      oneOf: [
+        {
+          type: 'object',
+          properties: { file: { type: 'string', description: 'File with the secret, mode 0600.' } },
+          required: ['file'],
+          additionalProperties: false,
+        },
+        { type: 'object', properties: { env: { type: 'string', description: 'Environment variable.' } }, required: ['env'], additionalProperties: false },
+        {
+          type: 'object',
+          properties: { credential: { type: 'string', description: 'systemd credential (LoadCredential=).' } },
+          required: ['credential'],
+          additionalProperties: false,
+        },
+      ],
+    })
+}
+export const secretReference = secretOf('password')
+/** Of a private key. */
+export const keyReference = secretOf('key')
 export type SecretReference = { readonly file: string } | { readonly env: string } | { readonly credential: string }
 
 const SECRET_NAMES: Readonly<Record<string, RegExp>> = {
@@ -173,25 +178,24 @@ const SECRET_NAMES: Readonly<Record<string, RegExp>> = {
   credential: /^[A-Za-z0-9_.-]{1,255}$/,
 }
 
-function secretFault(value: unknown): Fault | null {
+function secretFault(value: unknown, noun: 'password' | 'key'): Fault | null {
   const allowed = '{ file: PATH }, { env: NAME } or { credential: NAME }'
   if (typeof value === 'string' || typeof value === 'number') {
-    const remedy =
-      'Put it into a file that only Postern can read (chmod 600) and write { file: secrets/NAME } here. Change the password if others have seen this file.'
+    const remedy = `Put it into a file that only Postern can read (chmod 600) and write { file: secrets/NAME } here. Change the ${noun} if others have seen this file.`
     const isHash = String(value).startsWith('$scrypt$')
     return {
       code: 'secret-in-file',
-      message: isHash ? 'this is the hash of a password' : 'a password must not stand in this file',
+      message: isHash ? 'this is the hash of a password' : `a ${noun} must not stand in this file`,
       allowed,
       remedy: isHash ? 'A hash stands under passwordHash.' : remedy,
     }
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value))
-    return { code: 'wrong-type', message: `must say where the password is, not be ${typeName(value)}`, allowed }
+    return { code: 'wrong-type', message: `must say where the ${noun} is, not be ${typeName(value)}`, allowed }
   const entries = Object.entries(value)
   const [kind = '', where] = entries[0] ?? []
   const pattern = SECRET_NAMES[kind]
-  if (entries.length !== 1 || pattern === undefined) return { code: 'not-allowed', message: 'must say in one way where the password is', allowed }
+  if (entries.length !== 1 || pattern === undefined) return { code: 'not-allowed', message: `must say in one way where the ${noun} is`, allowed }
   if (typeof where !== 'string' || !pattern.test(where) || (kind === 'credential' && /^\.+$/.test(where)))
     return {
       code: 'not-allowed',

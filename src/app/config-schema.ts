@@ -9,6 +9,8 @@ import * as z from 'zod'
 import { isPasswordHash } from '../intake/password-hash.ts'
 import { quote } from './config-errors.ts'
 import { address, addressPattern, duration, glob, hostName, line, name, oneOrMany, parsed, path, secretReference, size, text } from './config-scalars.ts'
+import { directSchema } from './config-schema-direct.ts'
+import { dkimSchema } from './config-schema-dkim.ts'
 import { dnsSchema } from './config-schema-dns.ts'
 import { limitsSchema, limitsUnderPressureSchema } from './config-schema-limits.ts'
 import { relaySchema } from './config-schema-relay.ts'
@@ -165,6 +167,7 @@ export const configSchema = z.strictObject({
     .describe('How long finished mail is kept.'),
   dns: dnsSchema,
   log: z
+  dkim: dkimSchema,
     .strictObject({
       level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severity of what is logged.'),
       format: z

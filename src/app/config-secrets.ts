@@ -17,14 +17,12 @@ export interface SecretPlaces {
 }
 const SECRET_OCTETS_MAX = 64 * 1024
 
+/** What a secret is for, in sentences. */
+export type SecretNoun = 'password' | 'key'
+
 /** The secret now, or what keeps us from it; the line end of a file is not part of it. */
 export function readSecret(reference: SecretReference, places: SecretPlaces): Parsed<string> {
-  const found =
-    'env' in reference
-      ? fromEnvironment(reference.env, places)
-      : 'file' in reference
-        ? fromFile(resolve(places.folder, reference.file), reference.file, true)
-        : fromCredential(reference.credential, places)
+  const found = readSecretText(reference, places, 'password')
   if ('fault' in found) return found
   const value = found.value.replace(/\r?\n$/, '')
   if (value === '' || /[\0\r\n]/.test(value))
@@ -36,6 +34,13 @@ export function readSecret(reference: SecretReference, places: SecretPlaces): Pa
       },
     }
   return { value }
+}
+
+/** The same for a secret of any number of lines. */
+export function readSecretText(reference: SecretReference, places: SecretPlaces, noun: SecretNoun): Parsed<string> {
+  if ('env' in reference) return fromEnvironment(reference.env, places)
+  if ('file' in reference) return fromFile({ path: resolve(places.folder, reference.file), shown: reference.file, noun }, true)
+  return fromCredential(reference.credential, places, noun)
 }
 
 /**
@@ -72,7 +77,7 @@ function fromEnvironment(name: string, { env }: SecretPlaces): Parsed<string> {
   }
 }
 
-function fromCredential(name: string, { env }: SecretPlaces): Parsed<string> {
+function fromCredential(name: string, { env }: SecretPlaces, noun: SecretNoun): Parsed<string> {
   const folder = env.CREDENTIALS_DIRECTORY
   if (folder === undefined || !isAbsolute(folder)) {
     return {
@@ -83,30 +88,39 @@ function fromCredential(name: string, { env }: SecretPlaces): Parsed<string> {
       },
     }
   }
-  return fromFile(join(folder, name), `systemd credential ${name}`, false)
+  return fromFile({ path: join(folder, name), shown: `systemd credential ${name}`, noun }, false)
 }
 
-function fromFile(path: string, shown: string, closed: boolean): Parsed<string> {
+interface SecretFile {
+  readonly path: string
+  /** As people know it. */
+  readonly shown: string
+  readonly noun: SecretNoun
+}
+
+function fromFile(file: SecretFile, closed: boolean): Parsed<string> {
+  const { path, shown, noun } = file
   let descriptor: number | null = null
   try {
     descriptor = openSync(path, 'r')
     const stat = fstatSync(descriptor)
-    if (!stat.isFile() || stat.size > SECRET_OCTETS_MAX) return { fault: { code: 'secret-unreadable', message: `${quote(shown)} is not a file of one line` } }
+    if (!stat.isFile() || stat.size > SECRET_OCTETS_MAX)
+      return { fault: { code: 'secret-unreadable', message: `${quote(shown)} is not a file with a ${noun}` } }
     if (closed && (stat.mode & 0o077) !== 0) {
       const mode = (stat.mode & 0o777).toString(8).padStart(4, '0')
       return { fault: { code: 'secret-exposed', message: `${quote(shown)} can be read by others (mode ${mode})`, remedy: `Run: chmod 600 ${path}` } }
     }
     return { value: readFileSync(descriptor, 'utf8') }
   } catch (fault) {
-    return { fault: faultOf(fault, path, shown) }
+    return { fault: faultOf(fault, file) }
   } finally {
     if (descriptor !== null) closeSync(descriptor)
   }
 }
 
-function faultOf(fault: unknown, path: string, shown: string): Fault {
+function faultOf(fault: unknown, { path, shown, noun }: SecretFile): Fault {
   const code = (fault as NodeJS.ErrnoException).code ?? 'unknown fault'
   if (code === 'ENOENT')
-    return { code: 'secret-missing', message: `${quote(shown)} does not exist`, remedy: `Write the password into ${path} and run: chmod 600 ${path}` }
+    return { code: 'secret-missing', message: `${quote(shown)} does not exist`, remedy: `Write the ${noun} into ${path} and run: chmod 600 ${path}` }
   return { code: 'secret-unreadable', message: `${quote(shown)} cannot be read (${code})`, remedy: 'It must belong to the user that Postern runs as.' }
 }

@@ -11,6 +11,7 @@ import { type LoadedConfig, type LoadRequest, loadConfig } from './config.ts'
 import type { ServerJournal } from './journal.ts'
 import type { Retention } from './retention.ts'
 import { buildSettings, diffSettings, type ServerSettings } from './settings.ts'
+import type { ServerSigner } from './signer.ts'
 
 export interface ReloadParts {
   readonly initial: ServerSettings
@@ -20,6 +21,7 @@ export interface ReloadParts {
   readonly delivery: Delivery
   readonly retention: Retention
   readonly dns: Pick<DnsClient, 'reload'>
+  readonly signer: Pick<ServerSigner, 'reload'>
   readonly journal: ServerJournal
 }
 export interface Reloader {
@@ -39,7 +41,7 @@ export function createRereader(started: LoadedConfig, explicitPath: string | nul
 }
 
 export function createReloader(parts: ReloadParts): Reloader {
-  const { intake, delivery, retention, dns, journal } = parts
+  const { intake, delivery, retention, dns, signer, journal } = parts
   let current = parts.initial
   let turn: Promise<unknown> = Promise.resolve()
 
@@ -54,6 +56,7 @@ export function createReloader(parts: ReloadParts): Reloader {
     delivery.reload(next.delivery)
     retention.reload(next.retention)
     dns.reload(next.dns)
+    signer.reload(next.dkim)
     // Levels that an operator set while running stay, unless the file says something new.
     if (next.log.level !== current.log.level) journal.setLevel('all', next.log.level)
     journal.reopen()

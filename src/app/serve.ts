@@ -68,6 +68,7 @@ export async function runServer(options: ServeOptions): Promise<number> {
     delivery: server.delivery,
     retention: server.retention,
     dns: server.dns,
+    signer: server.signer,
     journal,
   })
   const control = createControl({

@@ -20,15 +20,20 @@ import type { Config } from './config-schema.ts'
 import type { RetentionSettings } from './retention.ts'
 import { buildDeliverySettings } from './settings-delivery.ts'
 import { buildDnsSettings } from './settings-dns.ts'
+import { buildMxPolicy } from './settings-direct.ts'
+import { buildDkimSettings } from './settings-dkim.ts'
 import { SettingsError } from './settings-error.ts'
 import { buildIntakeSettings } from './settings-intake.ts'
 
+import type { DkimSettings } from './signer.ts'
 export interface ServerSettings {
   readonly hostname: string
   readonly intake: IntakeSettings
   readonly delivery: DeliverySettings
   readonly dns: DnsSettings
   readonly retention: RetentionSettings
+  readonly dkim: DkimSettings
+  readonly mxPolicy: MxPolicy
   readonly log: { readonly level: Config['log']['level']; readonly format: Config['log']['format']; readonly file: string | null }
   /** Absolute, as is the socket. */
   readonly dataFolder: string
@@ -52,6 +57,8 @@ export function buildSettings(loaded: LoadedConfig, options: { readonly previous
       delivery: buildDeliverySettings(loaded, previous?.delivery ?? null),
       dns: buildDnsSettings(config.dns),
       retention: {
+      dkim: buildDkimSettings(loaded, previous?.dkim ?? null),
+      mxPolicy: buildMxPolicy(config),
         historyMs: durationMs(config.retention.history),
         contentMs: durationMs(config.retention.content),
         capturedMs: durationMs(config.retention.captured),

@@ -15,7 +15,7 @@ import type { Journal } from '../ports/journal.ts'
 import { type Signer, SigningFault, type SigningPass } from '../ports/signer.ts'
 
 export interface DkimSettings {
-  readonly ring: DkimKeyring
+  readonly keyring: DkimKeyring
   readonly names: SignedNames
   /** How long a signature is valid; null: for ever. */
   readonly validMs: number | null
@@ -40,7 +40,7 @@ export function createSigner(initial: DkimSettings, parts: Parts): ServerSigner 
     parts.journal.note('server', 'error', 'mail leaves unsigned', { reason: fault.message })
   }
   return {
-    begin: () => (settings.ring.domains.size === 0 ? null : new Pass(settings, parts.clock, unsigned)),
+    begin: () => (settings.keyring.domains.size === 0 ? null : new Pass(settings, parts.clock, unsigned)),
     reload(next) {
       settings = next
     },
@@ -60,7 +60,7 @@ class Pass implements SigningPass {
     this.#unsigned = unsigned
     this.#reader = new SignableReader((header) => {
       const author = authorDomain(header)
-      if (author !== null) this.#keys = keysFor(settings.ring, author)
+      if (author !== null) this.#keys = keysFor(settings.keyring, author)
       return this.#keys.length > 0
     })
   }

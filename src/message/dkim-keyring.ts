@@ -1,8 +1,8 @@
 /**
  * The keys mail is signed with, and which of them sign for an author's domain now.
  *
- * A key signs while it is within its time. Of one domain and one algorithm the last one that does
- * signs, so that a new key takes over from the old one without a gap.
+ * A key signs while it is active and within its time. Of one domain and one algorithm the last one
+ * that does signs, so that a new key takes over from the old one without a gap.
  */
 import type { KeyObject } from 'node:crypto'
 
@@ -13,6 +13,8 @@ export interface DkimKey {
   readonly type: 'rsa' | 'ed25519'
   /** Private. */
   readonly key: KeyObject
+  /** False: it waits for its record to be published. */
+  readonly active: boolean
   /** Milliseconds since 1970; null: no bound. */
   readonly notBefore: number | null
   readonly notAfter: number | null
@@ -26,21 +28,25 @@ export interface DkimKeyring {
   readonly subdomains: boolean
 }
 
-/** All keys for that author, in or out of their time; empty: such mail is not to be signed. */
+/** The active keys for that author, in or out of their time; empty: such mail is not to be signed. */
 export function keysFor(ring: DkimKeyring, author: string): readonly DkimKey[] {
   let name = author
   for (;;) {
-    const keys = ring.domains.get(name)
-    if (keys !== undefined) return keys
+    const keys = activeKeys(ring, name)
+    if (keys.length > 0) return keys
     const dot = name.indexOf('.')
     if (!ring.subdomains || dot === -1) break
     name = name.slice(dot + 1)
   }
-  return ring.defaultDomain === null ? [] : (ring.domains.get(ring.defaultDomain) ?? [])
+  return ring.defaultDomain === null ? [] : activeKeys(ring, ring.defaultDomain)
+}
+
+function activeKeys(ring: DkimKeyring, domain: string): readonly DkimKey[] {
+  return (ring.domains.get(domain) ?? []).filter(({ active }) => active)
 }
 
 /** At most one of each algorithm, RSA first: some verifiers look at the first signature only. */
 export function signingKeys(keys: readonly DkimKey[], now: number): readonly DkimKey[] {
-  const inTime = keys.filter(({ notBefore, notAfter }) => (notBefore === null || notBefore <= now) && (notAfter === null || now < notAfter))
+  const inTime = keys.filter(({ active, notBefore, notAfter }) => active && (notBefore === null || notBefore <= now) && (notAfter === null || now < notAfter))
   return (['rsa', 'ed25519'] as const).flatMap((type) => inTime.findLast((key) => key.type === type) ?? [])
 }

@@ -4,9 +4,11 @@
  * Missing Date and Message-ID are added, Bcc and Resent-Bcc are taken out with their folds, a
  * missing blank line after the header block is put in. Nothing else is touched: an application's
  * DKIM signature stays valid. What is added in front goes into the prefix, never into the content.
+ * What sender rules change beyond that was found by `header-edits.ts`, and is made here in the same pass.
  */
 import { enhanced, reply, type SmtpReply } from '../core/reply.ts'
 import type { HeaderBlock } from './header-block.ts'
+import type { HeaderEdit } from './header-edits.ts'
 
 export interface OctetRange {
   readonly start: number
@@ -66,22 +68,25 @@ const SEVERAL_FROM = reply(550, enhanced(5, 6, 0), 'More than one From header fi
 const CRLF = Buffer.from('\r\n')
 
 /**
- * The content with its cuts made, as slices of the given octets where that is possible.
+ * The content with its cuts and edits made, as slices of the given octets where that is possible.
  *
- * `head` must hold the whole header block; content behind it follows unchanged.
+ * `head` must hold the whole header block; content behind it follows unchanged. Edits are in order and
+ * touch no field that is cut.
  */
-export function applyFixups(head: Uint8Array, fixups: SubmissionFixups): readonly Uint8Array[] {
+export function applyFixups(head: Uint8Array, fixups: Pick<SubmissionFixups, 'cuts' | 'blankLineAt'>, edits: readonly HeaderEdit[] = []): readonly Uint8Array[] {
   const { cuts, blankLineAt } = fixups
-  if (cuts.length === 0 && blankLineAt === null) return [head]
+  if (cuts.length === 0 && blankLineAt === null && edits.length === 0) return [head]
   const pieces: Uint8Array[] = []
   let at = 0
   const keepUntil = (end: number): void => {
     if (end > at) pieces.push(head.subarray(at, end))
     at = end
   }
-  for (const cut of cuts) {
-    keepUntil(cut.start)
-    at = cut.end
+  const changes: readonly (OctetRange & { readonly octets?: Uint8Array })[] = edits.length === 0 ? cuts : [...cuts, ...edits].sort((a, b) => a.start - b.start)
+  for (const { start, end, octets } of changes) {
+    keepUntil(start)
+    if (octets !== undefined && octets.length > 0) pieces.push(octets)
+    at = end
   }
   if (blankLineAt !== null) {
     keepUntil(blankLineAt)

@@ -42,6 +42,7 @@ function setup(first = 'limits: { hops: 10 }'): Bench {
       delivery: { reload: () => taken.push('delivery') } as never,
       retention: { reload: () => taken.push('retention') } as never,
       dns: { reload: ({ timeoutMs }) => taken.push(`dns ${timeoutMs}`) },
+      signer: { reload: ({ onFailure }) => taken.push(`signer ${onFailure}`) },
       journal: {
         note: (_subsystem: string, level: string, text: string) => notes.push(`${level}: ${text}`),
         setLevel: () => undefined,
@@ -57,7 +58,7 @@ describe('reload', () => {
     const { reloader, taken, write } = setup()
     write('limits: { hops: 20 }')
     expect(await reloader.reload()).toEqual({ changed: ['limits.hops'], needsRestart: [] })
-    expect(taken).toEqual(['intake 20', 'delivery', 'retention', 'dns 5000'])
+    expect(taken).toEqual(['intake 20', 'delivery', 'retention', 'dns 5000', 'signer refuse'])
   })
 
   it('changes nothing when the file is gone: the defaults would capture the mail', async () => {
