@@ -7,7 +7,7 @@ declare -A command_of=(
   [curl]=/usr/bin/curl [python3]=python3 [libmail-java]=/usr/share/java/javax.mail.jar
   [libjakarta-mail-java]=/usr/share/java/jakarta-mail.jar [strace]=/usr/bin/strace [xfsprogs]=/usr/sbin/mkfs.xfs
   [iproute2]=ip [nmap]=/usr/bin/nmap [procps]=ps [openssl]=openssl [default-jdk-headless]=javac
-  [zsh]=zsh [fish]=fish
+  [zsh]=zsh [fish]=fish [knot]=/usr/sbin/knotd [knot-dnsutils]=/usr/bin/kdig [unbound]=/usr/sbin/unbound
 )
 names=("${!command_of[@]}" libsasl2-modules libnet-ssleay-perl libauthen-sasl-perl)
 [ "${1:-}" = --only ] && shift && names=("$@")
