@@ -19,6 +19,8 @@ const LABEL_OCTETS_MAX = 63
 export interface AddressOptions {
   /** Letters outside ASCII are allowed in both parts (RFC 6531). Default: false. */
   readonly smtputf8?: boolean
+  /** A path may be a local part alone, `<root>`. Default: false. */
+  readonly bareNames?: boolean
 }
 
 /** What stands between `FROM:` or `TO:` and the parameters. `end` is the index behind it. */
@@ -27,6 +29,8 @@ export type PathParse =
   /** `<postmaster>` without a domain, in any case (RFC 5321 §4.5.1). */
   | { readonly kind: 'postmaster'; readonly end: number }
   | { readonly kind: 'mailbox'; readonly mailbox: Mailbox; readonly end: number }
+  /** A local part alone; only where it was asked for. */
+  | { readonly kind: 'name'; readonly localPart: string; readonly end: number }
 
 const ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 const LABEL = '[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?'
@@ -82,7 +86,15 @@ export function parsePath(text: string, start: number, options: AddressOptions =
   const inner = text.slice(from, close)
   const mailbox = parseMailbox(inner, options)
   if (mailbox !== null) return { kind: 'mailbox', mailbox, end }
-  return from === start + 1 && inner.toLowerCase() === 'postmaster' ? { kind: 'postmaster', end } : null
+  if (from !== start + 1) return null
+  if (inner.toLowerCase() === 'postmaster') return { kind: 'postmaster', end }
+  const localPart = options.bareNames === true ? parseBareName(inner, options) : null
+  return localPart === null ? null : { kind: 'name', localPart, end }
+}
+
+/** A local part by itself, quotes and all; null if it is none. */
+export function parseBareName(text: string, options: AddressOptions = {}): string | null {
+  return parseMailbox(`${text}@x`, options)?.localPart ?? null
 }
 
 /** `user@example.com`, without brackets; inverse of `parseMailbox`. */

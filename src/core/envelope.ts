@@ -22,8 +22,10 @@ export interface EnvelopeRecipient {
   readonly id: RecipientId
   readonly forwardPath: Mailbox
   readonly notify: Notify
-  /** ORCPT as it came: `rfc822;user+2Bx@example.com`, xtext not decoded. */
+  /** ORCPT as it came: `rfc822;user+2Bx@example.com`, xtext not decoded. If none came: the address before rewriting, if any. */
   readonly originalRecipient: string | null
+  /** Why it could not be rewritten yet. Such a recipient is held and never given to a transport. Absent: it was, or nothing applies. */
+  readonly unrewritten?: string
 }
 export interface Envelope {
   readonly queueId: QueueId

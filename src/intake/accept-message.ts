@@ -5,7 +5,7 @@
  * the queue takes it; only when that is durable may anybody be told. What the message looks like
  * was decided by `message/submission-fixups.ts`, who may hand it in by `policy.ts`.
  */
-import { formatMailbox, formatReversePath } from '../core/address.ts'
+import { formatMailbox, formatReversePath, isNonAscii } from '../core/address.ts'
 import type { BodyRef, QueueId } from '../core/brand.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Envelope, EnvelopeRecipient, Mailbox, Notify, Origin, ReversePath } from '../core/envelope.ts'
@@ -15,6 +15,7 @@ import type { Admission } from '../ports/admission.ts'
 import type { BodyStore } from '../ports/body-store.ts'
 import type { Journal } from '../ports/journal.ts'
 import type { Acceptance, AcceptedMessage, QueueStore } from '../ports/queue-store.ts'
+import type { Rewriter } from '../ports/rewriter.ts'
 import type { Signer } from '../ports/signer.ts'
 import type { TakenContent } from './content-intake.ts'
 import type { StoreWatch } from './store-watch.ts'
@@ -27,11 +28,14 @@ export interface Backend {
   readonly newQueueId: () => QueueId
   /** Left out: nothing is signed. */
   readonly signer?: Signer
+  /** Null, or left out: no address is changed. */
+  readonly rewriter?: () => Rewriter | null
 }
 export interface SubmittedRecipient {
   readonly forwardPath: Mailbox
   readonly notify: Notify
   readonly originalRecipient: string | null
+  readonly unrewritten?: string | null
 }
 /** The envelope before it has a queue id. */
 export interface SubmittedEnvelope {
@@ -106,7 +110,7 @@ function composeMessage(submission: Submission, queueId: QueueId, parts: AcceptP
     { date: content.fixups.addDate, messageId: content.fixups.addMessageId },
   )
   return {
-    envelope: completeEnvelope(envelope, queueId, content.eightBit),
+    envelope: completeEnvelope(rewriteEnvelope(envelope, parts.backend.rewriter?.() ?? null), queueId, content.eightBit),
     origin,
     header: content.fixups.addMessageId ? { ...content.header, messageId: `<${queueId}@${submission.hostname}>` } : content.header,
     prefix: Buffer.from(prefix),
@@ -116,12 +120,27 @@ function composeMessage(submission: Submission, queueId: QueueId, parts: AcceptP
   }
 }
 
+/** Trace lines name the recipient that the client named; everything behind goes to those that it became. */
+function rewriteEnvelope(envelope: SubmittedEnvelope, rewriter: Rewriter | null): SubmittedEnvelope {
+  if (rewriter === null) return envelope
+  const reversePath = rewriter.rewriteSender(envelope.reversePath)
+  const recipients = rewriter.rewriteRecipients(envelope.recipients)
+  const addresses = recipients.map(({ forwardPath }) => forwardPath)
+  return { ...envelope, reversePath, recipients, smtputf8: envelope.smtputf8 || [reversePath, ...addresses].some(needsSmtputf8) }
+}
+
+function needsSmtputf8(path: ReversePath | Mailbox): boolean {
+  if ('kind' in path) return path.kind === 'mailbox' && isNonAscii(formatMailbox(path.mailbox))
+  return isNonAscii(formatMailbox(path))
+}
+
 function completeEnvelope(envelope: SubmittedEnvelope, queueId: QueueId, eightBit: boolean): Envelope {
   const complete = (recipient: SubmittedRecipient, index: number): EnvelopeRecipient => ({
     id: recipientId(queueId, index),
     forwardPath: recipient.forwardPath,
     notify: recipient.notify,
     originalRecipient: recipient.originalRecipient,
+    ...(recipient.unrewritten == null ? {} : { unrewritten: recipient.unrewritten }),
   })
   const [first, ...others] = envelope.recipients
   return {

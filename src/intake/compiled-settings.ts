@@ -60,6 +60,7 @@ function compileListener(listener: ListenerSettings, settings: IntakeSettings, l
       auth: authMode(listener, settings),
       requireAuth: listener.requireAuth,
       bareLineEnds: listener.bareLineEnds,
+      bareDomain: settings.bareDomain ?? null,
       limits,
     },
   }

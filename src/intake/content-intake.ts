@@ -10,9 +10,11 @@ import type { BodyRef, QueueId } from '../core/brand.ts'
 import type { HeaderFacts } from '../core/envelope.ts'
 import { enhanced, reply, type SmtpReply } from '../core/reply.ts'
 import { type HeaderBlock, readHeaderFacts, scanHeaderBlock } from '../message/header-block.ts'
+import { editHeader, type HeaderEdit } from '../message/header-edits.ts'
 import { applyFixups, decideFixups, type SubmissionFixups } from '../message/submission-fixups.ts'
 import type { BodyStore, BodyWriter } from '../ports/body-store.ts'
 import { INLINE_OCTETS_MAX } from '../ports/queue-store.ts'
+import type { Rewriter } from '../ports/rewriter.ts'
 import type { Signer, SigningPass } from '../ports/signer.ts'
 import { hasEightBit } from './eight-bit.ts'
 import { replyToFault } from './store-replies.ts'
@@ -36,6 +38,8 @@ export interface ContentIntakeParts {
   readonly bodies: BodyStore
   readonly newQueueId: () => QueueId
   readonly events: ContentEvents
+  /** Null, or left out: no header field is changed. */
+  readonly rewriter?: () => Rewriter | null
   /** Octets held in memory, added up over all messages. */
   readonly budget: ContentBudget
   /** Left out: nothing is signed. */
@@ -170,9 +174,11 @@ export class ContentIntake {
       this.#refuse(decision.reply)
       return false
     }
-    this.#head = { facts: readHeaderFacts(block), fixups: decision.fixups }
+    const headerEdits = this.#parts.rewriter?.()?.headerEdits ?? null
+    const edits = headerEdits === null ? [] : editHeader(block, headerEdits)
+    this.#head = { facts: readHeaderFacts(edits.length === 0 ? block : editedBlock(whole, block, edits)), fixups: decision.fixups }
     this.#signing = this.#parts.signer?.begin() ?? null
-    this.#pieces = [...applyFixups(whole, decision.fixups)]
+    this.#pieces = [...applyFixups(whole, decision.fixups, edits)]
     this.#hold(this.#pieces.reduce((sum, piece) => sum + piece.length, 0) - whole.length)
     return true
   }
@@ -258,4 +264,11 @@ export class ContentIntake {
       content: { inline, sizeOctets, eightBit: this.#eightBit, header, fixups, queueId: this.#queueId, signing: this.#signing },
     }
   }
+}
+
+/** What people are shown and routes go by is the block as it is sent. */
+function editedBlock(whole: Uint8Array, block: HeaderBlock, edits: readonly HeaderEdit[]): HeaderBlock {
+  const pieces = applyFixups(whole.subarray(0, block.octets), { cuts: [], blankLineAt: null }, edits)
+  const scan = scanHeaderBlock(Buffer.concat(pieces), { headerOctetsMax: Number.MAX_SAFE_INTEGER, ended: true })
+  return scan.kind === 'block' ? scan.block : block
 }

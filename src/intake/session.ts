@@ -24,7 +24,7 @@ import { CLOSE_NOTES, composeOrigin, PACE_NOTES, PACE_REPLIES } from './session-
 import type { UserSettings } from './settings.ts'
 import { replyToFault, SHUTTING_DOWN } from './store-replies.ts'
 import { describeTls } from './tls-upgrade.ts'
-import { Transaction } from './transaction.ts'
+import { nameOf, Transaction } from './transaction.ts'
 
 export class Session implements ServerEvents, ClientEvents {
   readonly #parts: SessionParts
@@ -133,8 +133,9 @@ export class Session implements ServerEvents, ClientEvents {
   onRcpt(rcpt: RcptCommand): Decision {
     const refusal = decideRelay(this.#standing())
     if (refusal !== null) return this.#refused('relay refused', refusal)
-    this.#transaction?.addRecipient(rcpt, this.#parts.compiled.settings.hostname)
-    return 'accept'
+    const rewriter = this.#parts.shared.accept()?.backend.rewriter?.() ?? null
+    const unwanted = this.#transaction?.addRecipient(rcpt, this.#parts.compiled.settings.hostname, rewriter) ?? null
+    return unwanted === null ? 'accept' : this.#refused('recipient refused', unwanted, { ...this.#transaction?.facts, to: nameOf(rcpt) })
   }
 
   onData(): Decision {

@@ -2,6 +2,7 @@
  * What the configuration tells intake, already checked. Made by `app/settings.ts`; replaced as a
  * whole at a reload: open sessions end under the settings they began with.
  */
+import type { DomainName } from '../core/brand.ts'
 import type { Pattern } from '../core/pattern.ts'
 
 export interface ListenerSettings {
@@ -51,6 +52,8 @@ export interface IntakeLimits {
 }
 export interface IntakeSettings {
   readonly hostname: string
+  /** What a name without domain gets, in MAIL and RCPT; left out or null: it is refused. */
+  readonly bareDomain?: DomainName | null
   readonly listeners: readonly ListenerSettings[]
   /** CIDR blocks whose clients may relay without login. */
   readonly networks: readonly string[]

@@ -4,11 +4,12 @@
  * Line ends are normalized here, always: such content is lines of text from a file or a program,
  * and what a bare CR or LF would mean to the next server is exactly what nobody should guess.
  */
-import { formatMailbox, isNonAscii, parseMailbox, parseReversePath } from '../core/address.ts'
+import { formatMailbox, isNonAscii, parseBareName, parseMailbox, parseReversePath } from '../core/address.ts'
 import type { QueueId } from '../core/brand.ts'
-import type { Mailbox, Origin } from '../core/envelope.ts'
+import type { Mailbox, Origin, ReversePath } from '../core/envelope.ts'
 import { enhanced, formatReply, reply, type SmtpReply } from '../core/reply.ts'
 import { submitterOf } from '../core/submitter.ts'
+import type { Rewriter } from '../ports/rewriter.ts'
 import type { SubmitRequest } from '../ports/server-control.ts'
 import { type AcceptParts, acceptMessage, type SubmittedEnvelope, type SubmittedRecipient } from './accept-message.ts'
 import { type ContentBudget, ContentIntake, type TakenContent } from './content-intake.ts'
@@ -35,7 +36,7 @@ export async function submitMessage(parts: SubmitParts, request: SubmitRequest, 
   const bytes = normalizeLineEnds(request.content)
   if (bytes.length > settings.limits.messageOctets) refuse(552, 3, 4, `Message larger than ${settings.limits.messageOctets} octets`)
   requireSendable(bytes, settings.limits.textLineOctets)
-  const envelope = parseEnvelope(request, settings)
+  const envelope = parseEnvelope(request, parts)
   const content = await takeContent(parts, bytes)
   const origin: Origin = {
     kind,
@@ -55,6 +56,7 @@ async function takeContent(parts: SubmitParts, bytes: Uint8Array): Promise<Taken
       bodies: backend.bodies,
       newQueueId: backend.newQueueId,
       signer: backend.signer,
+      rewriter: backend.rewriter ?? NO_REWRITER,
       budget,
       events: { onRelief: () => undefined, onRefused: () => undefined },
     },
@@ -74,10 +76,15 @@ function requireSendable(content: Uint8Array, lineOctetsMax: number): void {
   }
 }
 
-function parseEnvelope(request: SubmitRequest, settings: IntakeSettings): SubmittedEnvelope {
-  const reversePath = parseReversePath(request.from, { smtputf8: true })
+function parseEnvelope(request: SubmitRequest, parts: SubmitParts): SubmittedEnvelope {
+  const { settings, backend } = parts
+  const rewriter = backend.rewriter?.() ?? null
+  const reversePath = parseReversePath(request.from, { smtputf8: true }) ?? bareSender(request.from, rewriter)
   if (reversePath === null) return refuse(501, 1, 7, 'Sender is not an address')
-  const mailboxes = request.to.map((text) => parseMailbox(text, { smtputf8: true }) ?? refuse(501, 1, 3, 'Recipient is not an address'))
+  const mailboxes = request.to.map(
+    (text) => parseMailbox(text, { smtputf8: true }) ?? bareMailbox(text, rewriter) ?? refuse(501, 1, 3, 'Recipient is not an address'),
+  )
+  if (rewriter !== null) requireWanted(mailboxes, rewriter)
   const [first, ...others] = distinct(mailboxes)
   if (first === undefined) return refuse(554, 5, 1, 'No recipients')
   if (others.length + 1 > settings.limits.recipients) return refuse(550, 5, 3, `More than ${settings.limits.recipients} recipients`)
@@ -93,6 +100,28 @@ function parseEnvelope(request: SubmitRequest, settings: IntakeSettings): Submit
     returnContent: null,
   }
 }
+
+function bareMailbox(text: string, rewriter: Rewriter | null): Mailbox | null {
+  return text.includes('@') || parseBareName(text, { smtputf8: true }) === null ? null : (rewriter?.qualify(text) ?? null)
+}
+
+function bareSender(text: string, rewriter: Rewriter | null): ReversePath | null {
+  const mailbox = bareMailbox(text, rewriter)
+  return mailbox === null ? null : { kind: 'mailbox', mailbox }
+}
+
+/** What a client hears at RCPT. */
+function requireWanted(mailboxes: readonly Mailbox[], rewriter: Rewriter): void {
+  let total = 0
+  for (const mailbox of mailboxes) {
+    const check = rewriter.checkRecipient(mailbox)
+    if (check.kind === 'refused') throw new SubmissionRefused(check.reply)
+    total += check.recipients
+  }
+  if (total > Math.max(rewriter.recipientsMax, mailboxes.length)) refuse(550, 5, 3, `The addresses become more than ${rewriter.recipientsMax} recipients`)
+}
+
+const NO_REWRITER = (): null => null
 
 function distinct(mailboxes: readonly Mailbox[]): Mailbox[] {
   return [...new Map(mailboxes.map((mailbox) => [formatMailbox(mailbox), mailbox])).values()]

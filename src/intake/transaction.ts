@@ -6,27 +6,49 @@
 import { formatMailbox, formatReversePath } from '../core/address.ts'
 import type { DomainName } from '../core/brand.ts'
 import type { Mailbox } from '../core/envelope.ts'
+import { enhanced, reply, type SmtpReply } from '../core/reply.ts'
+import type { Rewriter } from '../ports/rewriter.ts'
 import type { MailCommand, RcptCommand } from '../smtp/command.ts'
 import type { SubmittedEnvelope, SubmittedRecipient } from './accept-message.ts'
 import type { ContentIntake } from './content-intake.ts'
+
+/** For the log, of a recipient that is not taken. */
+export function nameOf({ forwardPath }: RcptCommand): string {
+  return forwardPath === 'postmaster' ? forwardPath : formatMailbox(forwardPath)
+}
+
+const TOO_MANY_REWRITTEN = reply(452, enhanced(4, 5, 3), 'Too many recipients: the addresses become more than one message may have')
 
 export class Transaction {
   readonly #mail: MailCommand
   readonly #recipients: SubmittedRecipient[] = []
   /** Made with the second recipient: most messages have one. */
   #seen: Set<string> | null = null
+  /** What the recipients become, as far as is known now. */
+  #rewritten = 0
   content: ContentIntake | null = null
 
   constructor(mail: MailCommand) {
     this.#mail = mail
   }
 
-  /** `hostname` is the domain of a bare postmaster (RFC 5321 §4.5.1). */
-  addRecipient(rcpt: RcptCommand, hostname: string): void {
+  /** `hostname` is the domain of a bare postmaster (RFC 5321 §4.5.1). Null: added, else why not. */
+  addRecipient(rcpt: RcptCommand, hostname: string, rewriter: Rewriter | null): SmtpReply | null {
     const forwardPath: Mailbox =
       rcpt.forwardPath === 'postmaster' ? { localPart: 'postmaster', domain: hostname.toLowerCase() as DomainName } : rcpt.forwardPath
-    if (this.#isKnown(forwardPath)) return
+    const refusal = rewriter === null ? null : this.#checkRewritten(forwardPath, rewriter)
+    if (refusal !== null || this.#isKnown(forwardPath)) return refusal
     this.#recipients.push({ forwardPath, notify: rcpt.notify, originalRecipient: rcpt.originalRecipient })
+    return null
+  }
+
+  /** Lists that together become too many go in several transactions. */
+  #checkRewritten(forwardPath: Mailbox, rewriter: Rewriter): SmtpReply | null {
+    const check = rewriter.checkRecipient(forwardPath)
+    if (check.kind === 'refused') return check.reply
+    if (this.#rewritten > 0 && this.#rewritten + check.recipients > rewriter.recipientsMax) return TOO_MANY_REWRITTEN
+    this.#rewritten += check.recipients
+    return null
   }
 
   /** Throws if there is no recipient: the engine gives 354 only with one. */

@@ -73,7 +73,11 @@ const CRLF = Buffer.from('\r\n')
  * `head` must hold the whole header block; content behind it follows unchanged. Edits are in order and
  * touch no field that is cut.
  */
-export function applyFixups(head: Uint8Array, fixups: Pick<SubmissionFixups, 'cuts' | 'blankLineAt'>, edits: readonly HeaderEdit[] = []): readonly Uint8Array[] {
+export function applyFixups(
+  head: Uint8Array,
+  fixups: Pick<SubmissionFixups, 'cuts' | 'blankLineAt'>,
+  edits: readonly HeaderEdit[] = [],
+): readonly Uint8Array[] {
   const { cuts, blankLineAt } = fixups
   if (cuts.length === 0 && blankLineAt === null && edits.length === 0) return [head]
   const pieces: Uint8Array[] = []

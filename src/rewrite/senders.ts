@@ -5,7 +5,7 @@
  * stripped from a domain), and sending as another address. The null reverse-path stays what it is
  * (RFC 5321 §4.5.5). Sending as another leaves Reply-To alone: answers are to reach the real one.
  */
-import { formatMailbox, parseMailbox } from '../core/address.ts'
+import { formatMailbox, parseBareName, parseMailbox } from '../core/address.ts'
 import type { DomainName } from '../core/brand.ts'
 import type { Mailbox } from '../core/envelope.ts'
 import type { HeaderEdits } from '../core/header-edits.ts'
@@ -46,7 +46,7 @@ export function headerEditsOf(settings: RewriteSettings): HeaderEdits | null {
 /** A name as a client or a header writes it, quotes and all; null: no domain is given, or it is no local part. */
 export function qualifyName(name: string, bareDomain: DomainName | null): Mailbox | null {
   if (bareDomain === null) return null
-  const written = parseMailbox(`${name}@name.invalid`, { smtputf8: true })?.localPart ?? parseLocalName(name)
+  const written = parseBareName(name, { smtputf8: true }) ?? parseLocalName(name)
   return written === null ? null : { localPart: written, domain: bareDomain }
 }
 

@@ -4,7 +4,7 @@
  * Texts come from configuration and tables, and from patterns filled with what a client wrote: each
  * is parsed strictly, by itself, so that no part of an address can become a second one.
  */
-import { parseDomain, parseMailbox } from '../core/address.ts'
+import { parseBareName, parseDomain, parseMailbox } from '../core/address.ts'
 import type { DomainName } from '../core/brand.ts'
 import type { Mailbox } from '../core/envelope.ts'
 
@@ -34,11 +34,7 @@ export function parseTarget(text: string): Target | null {
 
 /** As a local part has to be written: `john doe` gets its quotes. Null: no local part can hold it. */
 export function parseLocalName(text: string): string | null {
-  return localPartOf(text) ?? localPartOf(`"${text.replace(/["\\]/g, '\\$&')}"`)
-}
-
-function localPartOf(text: string): string | null {
-  return parseMailbox(`${text}@name.invalid`, { smtputf8: true })?.localPart ?? null
+  return parseBareName(text, { smtputf8: true }) ?? parseBareName(`"${text.replace(/["\\]/g, '\\$&')}"`, { smtputf8: true })
 }
 
 /** Null: a bare name, and there is no domain for it. Off targets lead nowhere. */

@@ -6,6 +6,7 @@
  * DSN parameters are checked and kept byte for byte.
  */
 import { isNonAscii, type PathParse, parsePath } from '../core/address.ts'
+import type { DomainName } from '../core/brand.ts'
 import type { Mailbox, Notify, NotifyEvent, ReversePath } from '../core/envelope.ts'
 import { enhanced, reply, type SmtpReply } from '../core/reply.ts'
 import { ENVID_OCTETS_MAX, isOriginalRecipient, isXtext } from './xtext.ts'
@@ -87,13 +88,14 @@ export function parseCommandLine(line: string): CommandLine {
   return { verb, argument: space === -1 ? '' : line.slice(space + 1).trim() }
 }
 
-/** `FROM:<path> parameters`: one space behind the colon is forgiven to old clients. */
-export function parseMail(argument: string): CommandParse<MailCommand> {
-  const parsed = parsePathAndParameters(argument, 'FROM:', REFUSALS.mailSyntax, REFUSALS.badSender)
+/** `FROM:<path> parameters`: one space behind the colon is forgiven to old clients. `bareDomain`: what `<root>` gets; null: a refusal. */
+export function parseMail(argument: string, bareDomain: DomainName | null = null): CommandParse<MailCommand> {
+  const parsed = parsePathAndParameters(argument, MAIL_WORDS, bareDomain)
   if ('code' in parsed) return { kind: 'refused', reply: parsed }
   const { path, parameters } = parsed
-  if (path.kind === 'postmaster') return { kind: 'refused', reply: REFUSALS.badSender }
-  const reversePath: ReversePath = path.kind === 'null' ? path : { kind: 'mailbox', mailbox: path.mailbox }
+  const mailbox = path.kind === 'null' ? null : mailboxOf(path, bareDomain)
+  if (mailbox === 'postmaster') return { kind: 'refused', reply: REFUSALS.badSender }
+  const reversePath: ReversePath = mailbox === null ? { kind: 'null' } : { kind: 'mailbox', mailbox }
   const mail = { sizeOctets: null, body: '7bit', smtputf8: false, requireTls: false, envelopeId: null, returnContent: null, auth: null } as const
   const command: Mutable<MailCommand> = { reversePath, ...mail }
   for (const [keyword, value] of parameters) {
@@ -104,13 +106,13 @@ export function parseMail(argument: string): CommandParse<MailCommand> {
   return { kind: 'command', command }
 }
 
-/** `TO:<path> parameters`; `smtputf8` as it was given with MAIL. */
-export function parseRcpt(argument: string, smtputf8: boolean): CommandParse<RcptCommand> {
-  const parsed = parsePathAndParameters(argument, 'TO:', REFUSALS.rcptSyntax, REFUSALS.badRecipient)
+/** `TO:<path> parameters`; `smtputf8` as it was given with MAIL, `bareDomain` as for it. */
+export function parseRcpt(argument: string, smtputf8: boolean, bareDomain: DomainName | null = null): CommandParse<RcptCommand> {
+  const parsed = parsePathAndParameters(argument, RCPT_WORDS, bareDomain)
   if ('code' in parsed) return { kind: 'refused', reply: parsed }
   const { path, parameters } = parsed
   if (path.kind === 'null') return { kind: 'refused', reply: REFUSALS.badRecipient }
-  const forwardPath = path.kind === 'postmaster' ? path.kind : path.mailbox
+  const forwardPath = mailboxOf(path, bareDomain)
   const command: Mutable<RcptCommand> = { forwardPath, notify: null, originalRecipient: null }
   for (const [keyword, value] of parameters) {
     const fault = applyRcptParameter(command, keyword, value, smtputf8)
@@ -125,15 +127,30 @@ type Parameters = ReadonlyMap<string, string | null>
 const NO_PARAMETERS: Parameters = new Map()
 
 interface PathAndParameters {
-  readonly path: Exclude<PathParse, { readonly kind: 'null' }> | { readonly kind: 'null'; readonly end: number }
+  readonly path: PathParse
   readonly parameters: Parameters
 }
+interface PathWords {
+  readonly keyword: string
+  readonly syntax: SmtpReply
+  readonly badPath: SmtpReply
+}
+const MAIL_WORDS: PathWords = { keyword: 'FROM:', syntax: REFUSALS.mailSyntax, badPath: REFUSALS.badSender }
+const RCPT_WORDS: PathWords = { keyword: 'TO:', syntax: REFUSALS.rcptSyntax, badPath: REFUSALS.badRecipient }
 
-function parsePathAndParameters(argument: string, keyword: string, syntax: SmtpReply, badPath: SmtpReply): PathAndParameters | SmtpReply {
+/** A path without a domain gets the one there is for it. */
+function mailboxOf(path: Exclude<PathParse, { readonly kind: 'null' }>, bareDomain: DomainName | null): Mailbox | 'postmaster' {
+  if (path.kind === 'mailbox') return path.mailbox
+  if (bareDomain === null) return 'postmaster'
+  return { localPart: path.kind === 'name' ? path.localPart : 'postmaster', domain: bareDomain }
+}
+
+function parsePathAndParameters(argument: string, words: PathWords, bareDomain: DomainName | null): PathAndParameters | SmtpReply {
+  const { keyword, syntax, badPath } = words
   if (argument.slice(0, keyword.length).toUpperCase() !== keyword) return syntax
   const start = argument.charCodeAt(keyword.length) === 0x20 ? keyword.length + 1 : keyword.length
   if (argument.charCodeAt(start) !== 0x3c) return syntax
-  const path = parsePath(argument, start, { smtputf8: true })
+  const path = parsePath(argument, start, { smtputf8: true, bareNames: bareDomain !== null })
   if (path === null) return badPath
   if (path.end === argument.length) return { path, parameters: NO_PARAMETERS }
   if (argument.charCodeAt(path.end) !== 0x20) return badPath

@@ -123,7 +123,7 @@ export class ServerDialogue {
   }
 
   #runMail(argument: string): SmtpReply | null {
-    const parsed = parseMail(argument)
+    const parsed = parseMail(argument, this.#settings.bareDomain ?? null)
     if (parsed.kind === 'refused') return parsed.reply
     const mail = parsed.command
     if (mail.requireTls) return REPLIES.requireTlsNotOffered
@@ -133,7 +133,7 @@ export class ServerDialogue {
   }
 
   #runRcpt(argument: string): SmtpReply | null {
-    const parsed = parseRcpt(argument, this.#smtputf8)
+    const parsed = parseRcpt(argument, this.#smtputf8, this.#settings.bareDomain ?? null)
     if (parsed.kind === 'refused') return parsed.reply
     if (this.#recipients < this.#settings.limits().recipients) return this.#decide('RCPT', this.#events.onRcpt(parsed.command))
     // RFC 5321 §4.5.3.1.10. Not an error of the session at first: what was accepted is to be delivered.

@@ -3,6 +3,7 @@
  *
  * `server-engine.ts` hands them on; everybody else imports them from there.
  */
+import type { DomainName } from '../core/brand.ts'
 import type { SmtpReply } from '../core/reply.ts'
 import type { MailCommand, RcptCommand } from './command.ts'
 import type { Credentials } from './sasl.ts'
@@ -37,6 +38,8 @@ export interface ServerSettings {
   readonly auth: 'off' | 'with-tls' | 'always'
   readonly requireAuth: boolean
   readonly bareLineEnds: 'refuse' | 'normalize'
+  /** What a path without a domain gets, `<root>`; left out or null: only `<postmaster>` may do without. */
+  readonly bareDomain?: DomainName | null
   /** Asked at every check. */
   readonly limits: () => ServerLimits
 }
