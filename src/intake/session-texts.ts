@@ -41,6 +41,9 @@ export const CLOSE_NOTES: Readonly<Record<CloseReason, string | null>> = {
   http: 'client speaks HTTP',
 }
 
+/** Characters of a refused command in the log. */
+export const COMMAND_SHOWN_MAX = 500
+
 export interface OriginFacts {
   readonly engine: { readonly esmtp: boolean; readonly tls: boolean; readonly ehloName: string | null }
   readonly user: UserSettings | null

@@ -20,7 +20,7 @@ import { type ClientStanding, decideRelay, decideSender } from './policy.ts'
 import { type LineWriter, SessionDialogue } from './session-dialogue.ts'
 import { type PaceFault, SessionPace } from './session-pace.ts'
 import type { SessionParts } from './session-parts.ts'
-import { CLOSE_NOTES, composeOrigin, PACE_NOTES, PACE_REPLIES } from './session-texts.ts'
+import { CLOSE_NOTES, COMMAND_SHOWN_MAX, composeOrigin, PACE_NOTES, PACE_REPLIES } from './session-texts.ts'
 import type { UserSettings } from './settings.ts'
 import { replyToFault, SHUTTING_DOWN } from './store-replies.ts'
 import { describeTls } from './tls-upgrade.ts'
@@ -52,8 +52,7 @@ export class Session implements ServerEvents, ClientEvents {
   constructor(parts: SessionParts, options: { readonly socket: Socket; readonly name: string; readonly onEnd: (session: Session) => void }) {
     this.#parts = parts
     this.#onEnd = options.onEnd
-    const about = { session: options.name, url: parts.listener.settings.url, transaction: () => this.#transaction }
-    this.#dialogue = new SessionDialogue(parts.shared.tap, about)
+    this.#dialogue = new SessionDialogue(parts.shared.tap, { session: options.name, url: parts.listener.settings.url, transaction: () => this.#transaction })
     this.address = normalizeAddress(options.socket.remoteAddress ?? '')
     this.#trusted = parts.compiled.isTrusted(this.address)
     this.#pace = new SessionPace(parts.shared.clock, parts.compiled.limits, (fault) => this.#tooSlow(fault))
@@ -133,8 +132,7 @@ export class Session implements ServerEvents, ClientEvents {
   onRcpt(rcpt: RcptCommand): Decision {
     const refusal = decideRelay(this.#standing())
     if (refusal !== null) return this.#refused('relay refused', refusal)
-    const rewriter = this.#parts.shared.accept()?.backend.rewriter?.() ?? null
-    const unwanted = this.#transaction?.addRecipient(rcpt, this.#parts.compiled.settings.hostname, rewriter) ?? null
+    const unwanted = this.#transaction?.addRecipient(rcpt, this.#parts.compiled.settings.hostname, this.#parts.shared.accept()?.backend.rewriter?.()) ?? null
     return unwanted === null ? 'accept' : this.#refused('recipient refused', unwanted, { ...this.#transaction?.facts, to: nameOf(rcpt) })
   }
 
@@ -183,6 +181,10 @@ export class Session implements ServerEvents, ClientEvents {
 
   onStartTls(): void {
     this.#upgrade(() => this.#engine.tlsStarted())
+  }
+
+  onRefused(line: string, refusal: SmtpReply): void {
+    this.#refused('command refused', refusal, { command: line.slice(0, COMMAND_SHOWN_MAX) })
   }
 
   onReset(): void {
@@ -253,8 +255,7 @@ export class Session implements ServerEvents, ClientEvents {
   }
 
   async #login(credentials: Credentials): Promise<void> {
-    const { shared, compiled } = this.#parts
-    const verdict = await checkLogin({ shared, compiled, address: this.address, wrongGuesses: this.#wrongGuesses }, credentials)
+    const verdict = await checkLogin({ ...this.#parts, address: this.address, wrongGuesses: this.#wrongGuesses }, credentials)
     if (verdict.kind === 'accepted') this.#user = verdict.user
     else if (verdict.wrong) this.#wrongGuesses++
     this.#answer(verdict.kind === 'accepted' ? 'accept' : verdict.reply)

@@ -61,18 +61,20 @@ export class ServerDialogue {
     this.tls = tls
   }
 
-  takeCommand(verb: Verb, argument: string): void {
+  /** Answers what it said of itself, without asking the caller; null: nothing. */
+  takeCommand(verb: Verb, argument: string): SmtpReply | null {
     const state = this.state as CommandState
     const isJunk = JUNK.has(verb) || ((verb === 'EHLO' || verb === 'HELO') && state !== 'connected')
-    if (isJunk && ++this.#junk > this.#settings.limits().junkPerSession) this.closeWith(REPLIES.tooMuchJunk, 'too-many-errors')
-    else this.say(this.#answerTo(verb, argument, findCell(state, verb, this.#gates)))
+    if (!isJunk || ++this.#junk <= this.#settings.limits().junkPerSession) return this.say(this.#answerTo(verb, argument, findCell(state, verb, this.#gates)))
+    this.closeWith(REPLIES.tooMuchJunk, 'too-many-errors')
+    return null
   }
 
-  /** The next line of a login. */
-  takeAuthLine(exchange: ServerExchange, text: string | null): void {
+  /** The next line of a login. Answers as `takeCommand` does. */
+  takeAuthLine(exchange: ServerExchange, text: string | null): SmtpReply | null {
     this.exchange = null
-    if (text === null) this.say(REPLIES.authMalformed)
-    else this.say(text === '*' ? REPLIES.authCancelled : this.#advanceAuth(exchange, text))
+    if (text === null) return this.say(REPLIES.authMalformed)
+    return this.say(text === '*' ? REPLIES.authCancelled : this.#advanceAuth(exchange, text))
   }
 
   /** Null: it was said already, or will be. */
@@ -137,9 +139,8 @@ export class ServerDialogue {
     if (parsed.kind === 'refused') return parsed.reply
     if (this.#recipients < this.#settings.limits().recipients) return this.#decide('RCPT', this.#events.onRcpt(parsed.command))
     // RFC 5321 §4.5.3.1.10. Not an error of the session at first: what was accepted is to be delivered.
-    if (++this.#overshoot > RECIPIENTS_OVERSHOOT_MAX) return REPLIES.tooManyRecipients
-    this.output.add(REPLIES.tooManyRecipients)
-    return null
+    if (++this.#overshoot <= RECIPIENTS_OVERSHOOT_MAX) this.#errors--
+    return REPLIES.tooManyRecipients
   }
 
   #runStartTls(): null {
@@ -275,12 +276,13 @@ export class ServerDialogue {
     return { tls: this.tls, authenticated: this.login !== null, esmtp: this.esmtp, startTls, requireTls, auth, requireAuth }
   }
 
-  /** A reply that may be a refusal: those are counted, and 421 closes whoever says it. Null: nothing to say. */
-  say(said: SmtpReply | null): void {
-    if (said === null) return
+  /** A reply that may be a refusal: those are counted, and 421 closes whoever says it. Null: nothing to say. Answers its argument. */
+  say(said: SmtpReply | null): SmtpReply | null {
+    if (said === null) return null
     if (said.code >= 400 && ++this.#errors > this.#settings.limits().errorsPerSession) this.closeWith(REPLIES.tooManyErrors, 'too-many-errors')
     else if (said.code === 421 || said.code === 521) this.closeWith(said, 'refused')
     else this.output.add(said)
+    return said
   }
 
   closeWith(last: SmtpReply | null, reason: CloseReason): void {

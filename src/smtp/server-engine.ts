@@ -7,7 +7,7 @@
  */
 import { reply, type SmtpReply } from '../core/reply.ts'
 import { asBuffer, decodeLine } from './bytes.ts'
-import { parseCommandLine } from './command.ts'
+import { parseCommandLine, type Verb } from './command.ts'
 import type { DotDecoder } from './dot-codec.ts'
 import { LineReader } from './line-reader.ts'
 import { type Answer, ServerDialogue } from './server-dialogue.ts'
@@ -30,6 +30,8 @@ export interface ServerEngineOptions {
 export const AUTH_LINE_OCTETS_MAX = 12_288
 /** Input that waits for an owed answer; the caller should stop reading long before: `wantsInput`. */
 export const HELD_OCTETS_MAX = 262_144
+/** What is refused to other commands bothers nobody. */
+const KEEPS_MAIL_OUT: ReadonlySet<Verb> = new Set<Verb>(['AUTH', 'MAIL', 'RCPT', 'DATA'])
 const CONTROL = /[\0-\x1f\x7f]/
 
 export class ServerEngine {
@@ -178,14 +180,17 @@ export class ServerEngine {
     const exchange = dialogue.exchange
     const text = decodeLine(line)
     const command = parseCommandLine(text ?? '')
-    this.#events.tap()?.('<', exchange === null ? redactLine(command, text) : '[login]')
+    const show = (): string => (exchange === null ? redactLine(command, text) : '[login]')
+    this.#events.tap()?.('<', show())
     const mayBeFollowed = command.verb === 'QUIT' || (this.#settings.pipelining && exchange === null && !ENDS_GROUP.has(command.verb))
     const isLong = line.length + 2 > this.#settings.limits().commandLineOctets && command.verb !== 'AUTH'
+    let own: SmtpReply | null = null
     if (more && !mayBeFollowed) dialogue.closeWith(REPLIES.synchronization, 'synchronization')
-    else if (exchange !== null) dialogue.takeAuthLine(exchange, text)
-    else if (isLong) dialogue.say(REPLIES.lineTooLong)
-    else if (text === null || CONTROL.test(text)) dialogue.say(REPLIES.badCharacters)
-    else dialogue.takeCommand(command.verb, command.argument)
+    else if (exchange !== null) own = dialogue.takeAuthLine(exchange, text)
+    else if (isLong) own = dialogue.say(REPLIES.lineTooLong)
+    else if (text === null || CONTROL.test(text)) own = dialogue.say(REPLIES.badCharacters)
+    else own = dialogue.takeCommand(command.verb, command.argument)
+    if (own !== null && own.code >= 400 && (exchange !== null || KEEPS_MAIL_OUT.has(command.verb))) this.#events.onRefused(show(), own)
   }
 
   #readContent(decoder: DotDecoder, chunk: Buffer, at: number): number {

@@ -75,6 +75,8 @@ export interface ServerEvents {
   onAuth(credentials: Credentials): Decision
   /** 220 was written: upgrade, then call `tlsStarted`. */
   onStartTls(): void
+  /** AUTH, MAIL, RCPT or DATA was refused without asking. The line is as the client wrote it, secrets removed. The reply is said already. */
+  onRefused(line: string, refusal: SmtpReply): void
   /** The transaction begun by an accepted MAIL is gone without `onContentEnd`: RSET, EHLO, new TLS, end of session. */
   onReset(): void
   /** The last reply was written: flush it, then close. Called once. */

@@ -199,7 +199,7 @@ describe('AUTH', () => {
     for (const line of [`AUTH PLAIN ${secret}`, 'AUTH PLAIN', secret, 'AUTH LOGIN', secret]) session.say(`${line}\r\n`)
     const open = greeted({ settings: { auth: 'always' }, policy: { auth: () => REFUSED } })
     for (const line of [`AUTH PLAIN ${secret}`, 'AUTH PLAIN', secret, 'AUTH LOGIN', secret, secret]) open.say(`${line}\r\n`)
-    const shown = [...session.shown, ...open.shown].join('\n')
+    const shown = [...session.shown, ...session.refused, ...open.shown, ...open.refused].join('\n')
     expect(shown).toContain('AUTH PLAIN')
     expect(shown).not.toContain(secret)
     expect(shown).not.toContain('canary')

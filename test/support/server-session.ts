@@ -53,6 +53,8 @@ export interface ServerSession {
   readonly log: readonly string[]
   readonly writes: number
   readonly shown: readonly string[]
+  /** What the engine refused of itself: `LINE: CODE`. */
+  readonly refused: readonly string[]
 }
 
 export function openServerSession(options: ServerSessionOptions = {}): ServerSession {
@@ -62,6 +64,7 @@ export function openServerSession(options: ServerSessionOptions = {}): ServerSes
   const stored: StoredMessage[] = []
   const log: string[] = []
   const shown: string[] = []
+  const refused: string[] = []
   let recordLater: () => void = () => undefined
   const decide = (kind: keyof Policy, subject: string, record: () => void = () => undefined): Decision => {
     log.push(kind)
@@ -98,6 +101,7 @@ export function openServerSession(options: ServerSessionOptions = {}): ServerSes
     },
     onAuth: ({ username, password }) => decide('auth', `${username}:${password}`),
     onStartTls: () => void log.push('starttls'),
+    onRefused: (line, refusal) => void refused.push(`${line}: ${refusal.code}`),
     onReset: () => void log.push('reset'),
     onClose(reason) {
       if (state.closed !== null) throw new Error('closed twice')
@@ -130,6 +134,7 @@ export function openServerSession(options: ServerSessionOptions = {}): ServerSes
     stored,
     log,
     shown,
+    refused,
     get closed() {
       return state.closed
     },
