@@ -13,6 +13,12 @@ export interface TlsaRecord {
   readonly association: Uint8Array
 }
 
+/**
+ * Levels as they are configured for domains. dane: by its TLSA records where there are signed ones, else as
+ * `may`; dane-only: by its TLSA records, or nothing is sent.
+ */
+export type ConfiguredTlsLevel = 'none' | 'may' | 'encrypt' | 'verify' | 'dane' | 'dane-only'
+
 /** Who demands it; names the policy in log, history and reports. */
 export type TlsBasis = 'configured' | 'mta-sts' | 'dane' | 'requiretls'
 

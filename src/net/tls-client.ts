@@ -158,7 +158,7 @@ function certificateName(name: string): string {
 }
 
 /** What the machine trusts; where its store is not to be found, what Node brings along. */
-function systemAuthorities(): string[] {
+export function systemAuthorities(): string[] {
   const system = tls.getCACertificates('system')
   return system.length > 0 ? system : tls.getCACertificates('default')
 }

@@ -24,13 +24,14 @@ export const IMPORTS: Readonly<Record<string, FolderRule>> = {
   delivery: { folders: ['core', 'ports', 'providers', 'message/dsn'], modules: [] },
   transports: { folders: ['core', 'smtp', 'ports', 'message/eight-bit', 'message/dkim-prefix'], modules: [] },
   intake: { folders: ['core', 'smtp', 'message', 'ports'], modules: [...SOCKETS, 'crypto'] },
-  store: { folders: ['core', 'ports'], modules: ['sqlite', 'worker_threads', 'fs', 'crypto', 'path', 'url'] },
-  net: { folders: ['core', 'ports'], modules: [...SOCKETS, 'dgram', 'dns', 'crypto', 'dns-packet'] },
+  store: { folders: ['core', 'ports'], modules: ['sqlite', 'worker_threads', 'fs', 'fs/promises', 'crypto', 'path', 'url'] },
+  net: { folders: ['core', 'ports'], modules: [...SOCKETS, 'https', 'http', 'dgram', 'dns', 'crypto', 'dns-packet'] },
   postfix: { folders: ['core', 'ports'], modules: ['yaml'] },
   doctor: { folders: ['core', 'ports'], modules: ['mailauth'] },
+  tls: { folders: ['core', 'ports'], modules: [] },
   admin: { folders: ['core', 'ports', 'intake/accept-message'], modules: ['fastify', 'fs', 'path', 'http', 'net', 'stream'] },
   app: {
-    folders: ['core', 'smtp', 'message', 'providers', 'ports', 'delivery', 'transports', 'intake', 'store', 'net', 'postfix', 'admin', 'doctor'],
+    folders: ['core', 'smtp', 'message', 'providers', 'ports', 'delivery', 'transports', 'tls', 'intake', 'store', 'net', 'postfix', 'admin', 'doctor'],
     modules: [
       'zod',
       'yaml',
@@ -78,7 +79,7 @@ export const IMPORTS: Readonly<Record<string, FolderRule>> = {
 }
 
 /** Folders that are told time, chance and the network: §5.4, 1. */
-export const PURE_FOLDERS = ['core', 'smtp', 'message', 'providers', 'ports', 'delivery', 'transports']
+export const PURE_FOLDERS = ['core', 'smtp', 'message', 'providers', 'ports', 'delivery', 'transports', 'tls']
 export const PURE_BANNED = [
   'Date.now',
   'new Date()',
