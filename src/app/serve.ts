@@ -14,6 +14,7 @@ import { type LoadedConfig, loadConfig } from './config.ts'
 import { formatProblem } from './config-errors.ts'
 import { createControl, withWake } from './control.ts'
 import { createDialogueHub } from './dialogue-hub.ts'
+import { examineAtStart } from './doctor-at-start.ts'
 import { firstSteps } from './first-steps.ts'
 import { createJournal, type ServerJournal } from './journal.ts'
 import { createRealClock } from './real-clock.ts'
@@ -68,6 +69,7 @@ export async function runServer(options: ServeOptions): Promise<number> {
     delivery: server.delivery,
     retention: server.retention,
     dns: server.dns,
+    destinations: server.destinations,
     signer: server.signer,
     journal,
   })
@@ -88,7 +90,9 @@ export async function runServer(options: ServeOptions): Promise<number> {
   await admin.start()
   await server.start()
   announce(options, journal, { loaded, settings, warnings: user.kind === 'still-root' ? [user.warning] : [] })
+  const doctor = examineAtStart({ settings, configFile: loaded.file, socketPath, clock, journal, print: options.print })
   await untilTold(() => void reloader.reload().then(undefined, refused))
+  doctor.stop()
   journal.note('server', 'info', 'stopping: no new mail, finishing what is under way', { deadlineMs: reloader.current().drainMs })
   await server.stop(reloader.current().drainMs)
   await admin.stop()

@@ -9,6 +9,7 @@ import { readVersion } from '../app/version.ts'
 import { registerCaptured } from './captured.ts'
 import { registerCompletion } from './completion.ts'
 import type { CliContext } from './context.ts'
+import { registerDoctor } from './doctor.ts'
 import { escapeContent } from './escape.ts'
 import { registerLog } from './log.ts'
 import { registerQueue } from './queue.ts'
@@ -30,7 +31,7 @@ Exit codes: 0 all right, 1 failed, 2 wrong usage, 3 no server is running, 4 refu
 5 not finished in time. docs/cli.md says more.`
 
 /** Commands that do without the configuration's schema. */
-const LIGHT = new Set(['serve', 'status', 'queue', 'captured', 'trace', 'log', 'test', 'route', 'reload', 'backup'])
+const LIGHT = new Set(['serve', 'status', 'queue', 'captured', 'trace', 'log', 'test', 'route', 'reload', 'backup', 'doctor'])
 
 export async function buildProgram(context: CliContext, argv: readonly string[]): Promise<Command> {
   const program = new Command('postern')
@@ -67,6 +68,7 @@ export async function buildProgram(context: CliContext, argv: readonly string[])
   registerLog(program, context)
   registerTest(program, context)
   registerServer(program, context)
+  registerDoctor(program, context)
   if (!isLight(argv)) await registerHeavy(program, context)
   registerCompletion(program, context)
   return program

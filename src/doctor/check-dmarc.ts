@@ -5,7 +5,6 @@
  * SPF lets pass belongs to the same organisation as the From field.
  */
 import type { DnsResolver } from '../ports/dns-resolver.ts'
-import { tagOf } from './check-dkim.ts'
 import { RESOLVER_ADVICE } from './check-names.ts'
 import { type Finding, findings } from './finding.ts'
 import type { SentMail, Subject } from './subject.ts'
@@ -148,4 +147,13 @@ export async function checkNullMx({ facts, parts }: Subject): Promise<readonly F
       return say.fault('the domain has neither MX nor address: replies and bounces go nowhere, and receivers refuse such senders', 'Give it an MX.')
     }),
   )
+}
+
+/** A tag of a tag list, white space left out; null: there is none. */
+function tagOf(text: string, tag: string): string | null {
+  for (const part of text.split(';')) {
+    const at = part.indexOf('=')
+    if (at !== -1 && part.slice(0, at).trim() === tag) return part.slice(at + 1).replace(/\s+/g, '')
+  }
+  return null
 }

@@ -26,6 +26,8 @@ export interface SenderDomain {
   /** Why we think that it sends: `configured`, or mail of the last day. */
   readonly origin: 'configured' | 'sent' | 'asked'
   readonly departures: readonly Departure[]
+  /** We have a key for it: its own, that of a domain above, or the default one. */
+  readonly signed: boolean
 }
 export interface RelaySubject {
   readonly name: string

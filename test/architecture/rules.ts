@@ -27,7 +27,7 @@ export const IMPORTS: Readonly<Record<string, FolderRule>> = {
   store: { folders: ['core', 'ports'], modules: ['sqlite', 'worker_threads', 'fs', 'fs/promises', 'crypto', 'path', 'url'] },
   net: { folders: ['core', 'ports'], modules: [...SOCKETS, 'https', 'http', 'dgram', 'dns', 'crypto', 'dns-packet'] },
   postfix: { folders: ['core', 'ports'], modules: ['yaml'] },
-  doctor: { folders: ['core', 'ports'], modules: ['mailauth'] },
+  doctor: { folders: ['core', 'ports', 'message/dkim-record'], modules: ['mailauth'] },
   tls: { folders: ['core', 'ports'], modules: [] },
   admin: { folders: ['core', 'ports', 'intake/accept-message'], modules: ['fastify', 'fs', 'path', 'http', 'net', 'stream'] },
   app: {

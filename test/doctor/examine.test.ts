@@ -18,7 +18,7 @@ const RELAY = { name: 'google', hosts: ['smtp-relay.gmail.com'], logins: ['jira'
 const BY_RELAY: SubjectChanges['facts'] = {
   delivery: { direct: false, captureOnly: false },
   relays: [RELAY],
-  senders: [{ domain: 'example.com', origin: 'configured', departures: [{ kind: 'relay', relay: 'google' }] }],
+  senders: [{ domain: 'example.com', origin: 'configured', departures: [{ kind: 'relay', relay: 'google' }], signed: true }],
 }
 
 describe('the doctor', () => {
@@ -164,14 +164,18 @@ describe('DKIM', () => {
   })
 
   it('without a key is a warning that says how to make one', async () => {
-    expect(await only('dkim', { facts: { keys: [] } })).toMatchObject({ state: 'warning', remedy: expect.stringContaining('postern dkim create example.com') })
+    const senders = [{ domain: 'example.com', origin: 'configured', departures: [], signed: false }] as const
+    expect(await only('dkim', { facts: { keys: [], senders } })).toMatchObject({
+      state: 'warning',
+      remedy: expect.stringContaining('postern dkim create example.com'),
+    })
   })
 })
 
 describe('DMARC', () => {
   const zone = (records: readonly string[]) => ({ 'TXT _dmarc.example.com': records })
   it('is found above the domain', async () => {
-    const senders = [{ domain: 'app.example.com', origin: 'sent', departures: [] }] as const
+    const senders = [{ domain: 'app.example.com', origin: 'sent', departures: [], signed: true }] as const
     expect(await only('dmarc', { facts: { senders } })).toMatchObject({ state: 'ok', says: expect.stringContaining('from _dmarc.example.com') })
   })
 

@@ -28,7 +28,7 @@ const FACTS: DoctorFacts = {
   now: Date.UTC(2026, 10, 22, 12) as EpochMs,
   egress: [{ address: '192.0.2.1', family: 4, isPublic: true, heloName: 'mail.example.com' }],
   delivery: { direct: true, captureOnly: false },
-  senders: [{ domain: 'example.com', origin: 'configured', departures: [{ kind: 'direct', relay: '' }] }],
+  senders: [{ domain: 'example.com', origin: 'configured', departures: [{ kind: 'direct', relay: '' }], signed: true }],
   relays: [],
   keys: [{ domain: 'example.com', selector: 's1', algorithm: 'rsa', record: 'v=DKIM1; k=rsa; p=QUJD' }],
   sent: [],
