@@ -33,6 +33,11 @@ export function changeConfig(text: string, file: string, act: { readonly key: st
     return { kind: 'no-such-key', message: fault.message }
   }
   if (next === null) return { kind: 'no-such-key', message: `${act.key} is not set in this file` }
+  return judgeChange(text, next, file, request)
+}
+
+/** Whether one text may take the place of the other. */
+export function judgeChange(text: string, next: string, file: string, request: LoadRequest): Exclude<ConfigChange, { readonly kind: 'no-such-key' }> {
   if (next === text) return { kind: 'unchanged' }
   const { problems } = examine(next, file, { ...request, checkFiles: false })
   const before = new Set(examine(text, file, { ...request, checkFiles: false }).problems.map(identity))

@@ -6,7 +6,7 @@
  * comments survive that, too, but its spacing may change. Pure: reads and writes no file.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { type Document, isCollection, isMap, isPair, isScalar, isSeq, type Pair, parseDocument, stringify, type YAMLMap } from 'yaml'
+import { type Document, isCollection, isMap, isNode, isPair, isScalar, isSeq, type Pair, parseDocument, stringify, type YAMLMap } from 'yaml'
 import { type KeyPath, valueAt } from './config-path.ts'
 
 /** The text with that value; throws a RangeError if the path leads through something that is no mapping or list. */
@@ -15,7 +15,7 @@ export function setInText(text: string, path: KeyPath, value: unknown): string {
   if (rewritten.contents === null) rewritten.contents = rewritten.createNode({}) as unknown as typeof rewritten.contents
   setIn(rewritten, path, value)
   const wanted: unknown = rewritten.toJS()
-  return proved([spliceScalar(text, path, value), insertKey(text, path, value)], wanted) ?? rewritten.toString({ lineWidth: 0 })
+  return proved([spliceScalar(text, path, value), insertKey(text, path, value), appendItem(text, path, value)], wanted) ?? rewritten.toString({ lineWidth: 0 })
 }
 
 /** The text without that key; null: there is no such key. */
@@ -96,6 +96,22 @@ function insertKey(text: string, path: KeyPath, value: unknown): string | null {
     .map((line) => ' '.repeat(indent) + line)
   const before = text.slice(0, end)
   return `${before}${before.endsWith('\n') ? '' : '\n'}${lines.join('\n')}\n${text.slice(end)}`
+}
+
+/** A new entry as new lines behind the last one of its list. */
+function appendItem(text: string, path: KeyPath, value: unknown): string | null {
+  const list = path.length < 2 ? null : parsed(text).getIn(path.slice(0, -1), true)
+  if (!isSeq(list) || list.flow === true || list.items.length === 0 || path.at(-1) !== list.items.length) return null
+  const [first] = list.items
+  const from = isNode(first) ? (first.range?.[0] ?? null) : null
+  const end = endOfLine(text, endOf(list))
+  if (from === null || end === null) return null
+  const lineStart = text.lastIndexOf('\n', from - 1) + 1
+  const [, indent] = /^( *)- +$/.exec(text.slice(lineStart, from)) ?? []
+  if (indent === undefined) return null
+  const lines = stringify([value], { lineWidth: 0 }).trimEnd().replace(/^/gm, indent)
+  const before = text.slice(0, end)
+  return `${before}${before.endsWith('\n') ? '' : '\n'}${lines}\n${text.slice(end)}`
 }
 
 /** Removes the lines of a key; comments above and behind other keys stay. */

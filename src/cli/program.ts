@@ -75,9 +75,10 @@ export async function buildProgram(context: CliContext, argv: readonly string[])
 }
 
 async function registerHeavy(program: Command, context: CliContext): Promise<void> {
-  const [{ registerConfigCommands }, { registerInit }] = await Promise.all([import('./config.ts'), import('./init.ts')])
+  const [{ registerConfigCommands }, { registerInit }, { registerDkim }] = await Promise.all([import('./config.ts'), import('./init.ts'), import('./dkim.ts')])
   registerConfigCommands(program, context)
   registerInit(program, context)
+  registerDkim(program, context)
 }
 
 /** The first word that is no option, nor the value of one before the command. */
