@@ -16,6 +16,8 @@ import { createDialer } from '../net/node-dialer.ts'
 import { type OpenStore, openStore, type StoreCondition } from '../store/open-store.ts'
 import type { FaultPlan } from '../store/sqlite/faults.ts'
 import { createCaptureTransport } from '../transports/capture-transport.ts'
+import { createMxDestinations, type MxDestinations } from '../transports/mx-destinations.ts'
+import { createPlainPolicies } from '../transports/plain-policies.ts'
 import { createSmtpTransport } from '../transports/smtp-transport.ts'
 import { makeQueueDue } from './control.ts'
 import type { DialogueHub } from './dialogue-hub.ts'
@@ -31,6 +33,7 @@ export interface Composed {
   readonly retention: Retention
   readonly dns: DnsClient
   readonly signer: ServerSigner
+  readonly destinations: MxDestinations
   /** Starts everything in the order in which it is needed. */
   start(): Promise<void>
   /** Drains until the deadline, gives back what is left, closes. */
@@ -68,6 +71,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
   const newQueueId = createQueueIds(() => clock.now(), await lastQueueId(store))
   const dns = createDnsResolver({ settings: settings.dns, clock, systemServers: createSystemServers(clock) })
   const signer = createSigner(settings.dkim, { clock, journal })
+  const destinations = createMxDestinations({ resolver: dns, tls: createPlainPolicies(), clock, random: Math.random, policy: settings.mxPolicy })
   const smtp = createSmtpTransport({
     dialer: createDialer({ clock }),
     resolver: createHostResolver({ clock }),
@@ -82,6 +86,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     settings: settings.delivery,
     store: store.queue,
     bodies: store.bodies,
+    destinations,
     transports: { smtp, capture: createCaptureTransport() },
     clock,
     journal,
@@ -101,6 +106,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     retention,
     dns,
     signer,
+    destinations,
     async start() {
       await delivery.start()
       intake.serve({ store: store.queue, bodies: store.bodies, admission: delivery.admission, newQueueId, signer })

@@ -44,7 +44,7 @@ function checkTarget(config: Config, route: RouteConfig, index: number): KeyedFa
       at('via', {
         code: 'unknown-relay',
         message: `there is no relay ${quote(via.relay)}`,
-        ...choose(via.relay, [...Object.keys(config.relays), 'hold', 'discard', 'capture']),
+        ...choose(via.relay, [...Object.keys(config.relays), 'mx', 'hold', 'discard', 'capture']),
       }),
     ]
   if (via.credential === null || Object.hasOwn(relay.credentials, via.credential)) return []

@@ -59,7 +59,7 @@ const limits = z
   .prefault({})
   .describe('How much this relay is asked to do at once.')
 
-const timeouts = z
+export const timeoutsSchema = z
   .strictObject({
     connect: duration('1s', '1h').default('30s').describe('TCP connection.'),
     greeting: duration('1s', '1h').default('5m').describe('The 220 greeting.'),
@@ -75,7 +75,7 @@ const timeouts = z
     quit: duration('1s', '1h').default('10s').describe('Reply to QUIT.'),
   })
   .prefault({})
-  .describe('How long to wait for the relay, per phase (RFC 5321 §4.5.3.2).')
+  .describe('How long to wait for the server, per phase (RFC 5321 §4.5.3.2).')
 
 export const relaySchema = z.strictObject({
   host: oneOrMany(
@@ -91,7 +91,8 @@ export const relaySchema = z.strictObject({
   source: ipAddress.optional().describe("Our address to connect from. Default: the system's choice."),
   heloName: hostName.optional().describe('Name in EHLO. Default: hostname.'),
   limits,
-  timeouts,
+  timeouts: timeoutsSchema,
 })
+export type TimeoutsConfig = z.output<typeof timeoutsSchema>
 export type RelayConfig = z.output<typeof relaySchema>
 export type CredentialConfig = z.output<typeof credential>

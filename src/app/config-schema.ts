@@ -14,6 +14,7 @@ import { dkimSchema } from './config-schema-dkim.ts'
 import { dnsSchema } from './config-schema-dns.ts'
 import { limitsSchema, limitsUnderPressureSchema } from './config-schema-limits.ts'
 import { relaySchema } from './config-schema-relay.ts'
+import { tlsPolicySchema } from './config-schema-tls.ts'
 import { parseListener, parseNetwork, parseVia } from './config-values.ts'
 
 const certificate = z.strictObject({
@@ -74,7 +75,7 @@ const route = z.strictObject({
     .optional()
     .describe('Header fields that must all match, by name: { Precedence: bulk }.'),
   via: parsed(parseVia).describe(
-    'RELAY (credential chosen by sender), RELAY/CREDENTIAL, hold, discard (accepted and thrown away), or capture (kept, never sent).',
+    'RELAY (credential chosen by sender), RELAY/CREDENTIAL, mx (straight to the servers of the recipient), hold, discard (accepted and thrown away), or capture (kept, never sent).',
   ),
   reason: line.optional().describe('With hold: the reason to show.'),
 })
@@ -108,6 +109,8 @@ export const configSchema = z.strictObject({
   user: line.optional().describe('System user to become after the ports are bound, when started as root. Default: postern.'),
   drainTime: duration('0s', '1h').default('30s').describe('How long to finish what is under way when told to stop.'),
   relays: z.record(name, relaySchema).default({}).describe('Servers that take our mail and deliver it, by name.'),
+  direct: directSchema,
+  tlsPolicy: tlsPolicySchema,
   routes: z
     .array(route)
     .min(1)
@@ -166,8 +169,8 @@ export const configSchema = z.strictObject({
     .prefault({})
     .describe('How long finished mail is kept.'),
   dns: dnsSchema,
-  log: z
   dkim: dkimSchema,
+  log: z
     .strictObject({
       level: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('Least severity of what is logged.'),
       format: z

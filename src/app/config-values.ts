@@ -112,25 +112,23 @@ export function isLoopbackNetwork(cidr: string): boolean {
   return address.range() === 'loopback' && bits >= (address.kind() === 'ipv4' ? 8 : 128)
 }
 
-export type Via = { readonly kind: 'hold' | 'discard' | 'capture' } | { readonly kind: 'relay'; readonly relay: string; readonly credential: string | null }
+export type Via = { readonly kind: 'mx' | 'hold' | 'discard' | 'capture' } | { readonly kind: 'relay'; readonly relay: string; readonly credential: string | null }
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$/
 /** Names that mean something else in `via:`, now or later. */
 export const RESERVED_NAMES: readonly string[] = ['hold', 'discard', 'capture', 'mx', 'local']
 
-/** `google`, `google/jira`, `hold`, `discard`, `capture`. */
+/** `google`, `google/jira`, `mx`, `hold`, `discard`, `capture`. */
 export function parseVia(text: string): Parsed<Via> {
-  if (text === 'hold' || text === 'discard' || text === 'capture') return { value: { kind: text } }
+  if (text === 'mx' || text === 'hold' || text === 'discard' || text === 'capture') return { value: { kind: text } }
   const [relay = '', credential, ...more] = text.split('/')
   if (more.length === 0 && NAME.test(relay) && !RESERVED_NAMES.includes(relay) && (credential === undefined || NAME.test(credential))) {
     return { value: { kind: 'relay', relay, credential: credential ?? null } }
   }
-  const remedy = text === 'mx' ? "Direct delivery to the recipients' servers is not there yet; name a relay." : undefined
   return {
     fault: {
       code: 'bad-route',
       message: `${quote(text)} is no target of a route`,
-      allowed: 'RELAY, RELAY/CREDENTIAL, hold, discard or capture',
-      ...(remedy === undefined ? {} : { remedy }),
+      allowed: 'RELAY, RELAY/CREDENTIAL, mx, hold, discard or capture',
     },
   }
 }

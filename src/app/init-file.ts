@@ -16,8 +16,6 @@ export interface InitAnswers {
   /** Beyond this machine. */
   readonly networks: readonly string[]
   readonly relay: InitRelay | null
-  /** With `internet`: what becomes of mail until direct delivery is there. */
-  readonly untilThen: 'hold' | 'capture'
   /** Null: the default beside the file. */
   readonly dataFolder: string | null
   /** A try as root in a folder that perhaps no other user can enter. */
@@ -97,18 +95,15 @@ function relayLines({ host, tls, login, allowPlaintext }: InitRelay): readonly s
   ]
 }
 
-function routeLines({ type, relay, untilThen }: InitAnswers): readonly string[] {
+function routeLines({ type, relay }: InitAnswers): readonly string[] {
   const above = ['# Where mail goes; the first match decides. To see why: postern route explain FROM TO', 'routes:']
   if (relay !== null) return [...above, `  - via: ${INIT_RELAY}`]
   if (type === 'local') return [...above, '  # Nothing leaves this machine: mail is kept and can be read with: postern captured list', '  - via: capture']
-  const honest = "  # Delivery straight to the recipients' servers is not there yet. Until then mail is"
-  if (untilThen === 'capture') return [...above, honest, '  # captured: kept, readable, and never sent.', '  - via: capture']
   return [
     ...above,
-    honest,
-    '  # held; it goes out when it is released, once a route leads to a relay.',
-    '  - via: hold',
-    '    reason: direct delivery is not there yet',
+    "  # Straight to the recipients' servers. They look at the name and the address of this machine:",
+    '  # before the first mail, see what they will see with: postern doctor',
+    '  - via: mx',
   ]
 }
 

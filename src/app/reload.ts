@@ -7,6 +7,7 @@ import type { Delivery } from '../delivery/delivery.ts'
 import type { Intake } from '../intake/intake.ts'
 import type { DnsClient } from '../net/dns/dns-resolver.ts'
 import type { ReloadResult } from '../ports/server-control.ts'
+import type { MxDestinations } from '../transports/mx-destinations.ts'
 import { type LoadedConfig, type LoadRequest, loadConfig } from './config.ts'
 import type { ServerJournal } from './journal.ts'
 import type { Retention } from './retention.ts'
@@ -21,6 +22,7 @@ export interface ReloadParts {
   readonly delivery: Delivery
   readonly retention: Retention
   readonly dns: Pick<DnsClient, 'reload'>
+  readonly destinations: Pick<MxDestinations, 'reconfigure'>
   readonly signer: Pick<ServerSigner, 'reload'>
   readonly journal: ServerJournal
 }
@@ -41,7 +43,7 @@ export function createRereader(started: LoadedConfig, explicitPath: string | nul
 }
 
 export function createReloader(parts: ReloadParts): Reloader {
-  const { intake, delivery, retention, dns, signer, journal } = parts
+  const { intake, delivery, retention, dns, destinations, signer, journal } = parts
   let current = parts.initial
   let turn: Promise<unknown> = Promise.resolve()
 
@@ -53,6 +55,8 @@ export function createReloader(parts: ReloadParts): Reloader {
     const result: ReloadResult = { changed, needsRestart }
     // Listeners are the only part that can fail: they go first, and undo themselves.
     await intake.reload(next.intake)
+    // Before delivery, which looks up what waits.
+    destinations.reconfigure(next.mxPolicy)
     delivery.reload(next.delivery)
     retention.reload(next.retention)
     dns.reload(next.dns)

@@ -2,7 +2,7 @@
  * Validated configuration -> what delivery is told: routes, relays with credentials, retry, reports.
  */
 import { compileAddressPattern, compileGlob, type Pattern } from '../core/pattern.ts'
-import type { PhaseTimeouts, RelayHost, RelaySettings } from '../core/route.ts'
+import type { RelayHost, RelaySettings } from '../core/route.ts'
 import type { ConfiguredCredential, ConfiguredRelay, DeliverySettings, RouteRule, RouteTarget } from '../delivery/settings.ts'
 import type { LoadedConfig } from './config.ts'
 import { readPem } from './config-certificates.ts'
@@ -12,7 +12,9 @@ import type { Config, RouteConfig } from './config-schema.ts'
 import type { CredentialConfig, RelayConfig } from './config-schema-relay.ts'
 import { secretReader } from './config-secrets.ts'
 import { parseRelayHost, parseVia } from './config-values.ts'
+import { buildDirectSettings } from './settings-direct.ts'
 import { SettingsError } from './settings-error.ts'
+import { timeoutsOf } from './settings-timeouts.ts'
 
 /** `previous`: what was read when root could still read it. Throws `SettingsError`. */
 export function buildDeliverySettings(loaded: LoadedConfig, previous: DeliverySettings | null): DeliverySettings {
@@ -23,6 +25,7 @@ export function buildDeliverySettings(loaded: LoadedConfig, previous: DeliverySe
     hostname,
     routes: buildRoutes(config),
     relays: new Map(Object.entries(config.relays).map(([name, relay]) => [name, buildRelay(name, relay, loaded, previous?.relays.get(name) ?? null)])),
+    direct: buildDirectSettings(config),
     retry: {
       minDelayMs: durationMs(retry.min),
       maxDelayMs: durationMs(retry.max),
@@ -109,7 +112,7 @@ function buildRelay(name: string, relay: RelayConfig, loaded: LoadedConfig, prev
       sessionIdleMs: durationMs(limits.idle),
       recipientsPerTransaction: limits.recipientsPerTransaction,
     },
-    timeouts: timeoutsOf(relay),
+    timeouts: timeoutsOf(relay.timeouts),
   }
   const credentials = Object.entries(relay.credentials).map(([key, written]) => buildCredential(key, written, relay, { loaded, previous }))
   return { settings, credentials }
@@ -121,24 +124,6 @@ function authorities(path: string, relay: string, loaded: LoadedConfig, previous
   const before = previous?.settings.tls.ca ?? null
   if (before === null || pem.fault.code !== 'tls-unreadable') throw new SettingsError(`relay ${relay}: ${pem.fault.message}`)
   return before
-}
-
-function timeoutsOf(relay: RelayConfig): PhaseTimeouts {
-  const { timeouts } = relay
-  return {
-    connectMs: durationMs(timeouts.connect),
-    greetingMs: durationMs(timeouts.greeting),
-    ehloMs: durationMs(timeouts.ehlo),
-    starttlsMs: durationMs(timeouts.starttls),
-    authMs: durationMs(timeouts.auth),
-    mailMs: durationMs(timeouts.mail),
-    rcptMs: durationMs(timeouts.rcpt),
-    dataMs: durationMs(timeouts.data),
-    contentMs: durationMs(timeouts.content),
-    finalDotMs: durationMs(timeouts.finalDot),
-    rsetMs: durationMs(timeouts.rset),
-    quitMs: durationMs(timeouts.quit),
-  }
 }
 
 function buildCredential(

@@ -10,6 +10,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { DeliverySettings } from '../delivery/settings.ts'
 import type { IntakeSettings } from '../intake/settings.ts'
 import type { DnsSettings } from '../net/dns/dns-resolver.ts'
+import type { MxPolicy } from '../transports/mx-policy.ts'
 import type { LoadedConfig } from './config.ts'
 import { ConfigError } from './config-errors.ts'
 import { hostnameOf } from './config-implied.ts'
@@ -19,21 +20,23 @@ import { durationMs } from './config-scalars.ts'
 import type { Config } from './config-schema.ts'
 import type { RetentionSettings } from './retention.ts'
 import { buildDeliverySettings } from './settings-delivery.ts'
-import { buildDnsSettings } from './settings-dns.ts'
 import { buildMxPolicy } from './settings-direct.ts'
 import { buildDkimSettings } from './settings-dkim.ts'
+import { buildDnsSettings } from './settings-dns.ts'
 import { SettingsError } from './settings-error.ts'
 import { buildIntakeSettings } from './settings-intake.ts'
-
+import { buildTlsSettings, type TlsSettings } from './settings-tls.ts'
 import type { DkimSettings } from './signer.ts'
+
 export interface ServerSettings {
   readonly hostname: string
   readonly intake: IntakeSettings
   readonly delivery: DeliverySettings
   readonly dns: DnsSettings
-  readonly retention: RetentionSettings
   readonly dkim: DkimSettings
   readonly mxPolicy: MxPolicy
+  readonly tls: TlsSettings
+  readonly retention: RetentionSettings
   readonly log: { readonly level: Config['log']['level']; readonly format: Config['log']['format']; readonly file: string | null }
   /** Absolute, as is the socket. */
   readonly dataFolder: string
@@ -56,9 +59,10 @@ export function buildSettings(loaded: LoadedConfig, options: { readonly previous
       intake: buildIntakeSettings(loaded, previous?.intake ?? null),
       delivery: buildDeliverySettings(loaded, previous?.delivery ?? null),
       dns: buildDnsSettings(config.dns),
-      retention: {
       dkim: buildDkimSettings(loaded, previous?.dkim ?? null),
       mxPolicy: buildMxPolicy(config),
+      tls: buildTlsSettings(loaded, previous?.tls ?? null),
+      retention: {
         historyMs: durationMs(config.retention.history),
         contentMs: durationMs(config.retention.content),
         capturedMs: durationMs(config.retention.captured),

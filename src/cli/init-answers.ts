@@ -23,7 +23,6 @@ export interface InitFlags {
   readonly tls?: string
   readonly listen?: readonly string[]
   readonly networks?: readonly string[]
-  readonly untilThen?: string
   readonly data?: string
 }
 export interface Asking {
@@ -44,7 +43,7 @@ export type Level = 'none' | 'may' | 'encrypt' | 'verify'
 const TYPES: Readonly<Record<InitType, readonly [label: string, hint: string]>> = {
   smarthost: ['Internet with smarthost', 'mail goes out through a provider or relay, with login'],
   satellite: ['Satellite system', 'all mail goes to the relay of the company, which knows this machine'],
-  internet: ['Internet site', "mail goes straight to the recipients' servers: not there yet"],
+  internet: ['Internet site', "mail goes straight to the recipients' servers"],
   local: ['Local only', 'nothing leaves this machine; mail is kept and can be read'],
   none: ['No configuration', 'write nothing'],
 }
@@ -89,16 +88,6 @@ export async function gatherNetworks(asking: Asking, listen: readonly string[]):
     initial: [],
     check: faultIn(parseNetwork),
   })
-}
-
-export async function gatherUntilThen({ context, questions, flags }: Asking): Promise<'hold' | 'capture'> {
-  if (flags.untilThen !== undefined) return oneOf('--until-then', flags.untilThen, ['hold', 'capture'] as const)
-  if (!context.isTerminal)
-    throw missing('--until-then', "Delivery straight to the recipients' servers is not there yet. Choose hold or capture, or --type smarthost with a relay.")
-  return questions.choose("Delivery straight to the recipients' servers is not there yet. What is to become of mail until then?", [
-    { value: 'hold', label: 'Hold it', hint: 'it stays in the queue and goes out once there is a relay' },
-    { value: 'capture', label: 'Capture it', hint: 'it is kept to be read, and never sent' },
-  ])
 }
 
 /** `withLogin`: a satellite's relay knows it by its address. */

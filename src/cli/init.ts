@@ -15,17 +15,7 @@ import { composeConfigFile, INIT_RELAY, INIT_TYPES, type InitAnswers } from '../
 import { findUser, isRoot } from '../app/privileges.ts'
 import { type CliContext, CliError, EXIT, print } from './context.ts'
 import { escapeText, toJson } from './escape.ts'
-import {
-  type Asking,
-  type GatheredRelay,
-  gatherHostname,
-  gatherListen,
-  gatherNetworks,
-  gatherRelay,
-  gatherType,
-  gatherUntilThen,
-  type InitFlags,
-} from './init-answers.ts'
+import { type Asking, type GatheredRelay, gatherHostname, gatherListen, gatherNetworks, gatherRelay, gatherType, type InitFlags } from './init-answers.ts'
 import { type InitQuestions, terminalQuestions } from './init-questions.ts'
 
 interface InitOptions extends InitFlags {
@@ -51,7 +41,6 @@ export function registerInit(program: Command, context: CliContext, surroundings
     .option('--tls <level>', 'none, may, encrypt or verify')
     .option('--listen <url...>', 'where applications hand mail in')
     .option('--networks <cidr...>', 'who may hand mail in, beside this machine')
-    .option('--until-then <what>', 'with --type internet: hold or capture')
     .option('--data <folder>', 'folder of the queue')
     .option('--output <path>', 'file to write')
     .option('--force', 'overwrite a file that is there')
@@ -78,12 +67,11 @@ async function init(context: CliContext, options: InitOptions, around: InitSurro
   await mayWrite(asking, file, options)
   const hostname = await gatherHostname(asking)
   const relay = type === 'smarthost' || type === 'satellite' ? await gatherRelay(asking, type === 'smarthost') : null
-  const untilThen = type === 'internet' ? await gatherUntilThen(asking) : 'capture'
   const listen = await gatherListen(asking)
   const networks = await gatherNetworks(asking, listen)
   const dataFolder = options.data === undefined ? (file.startsWith('/etc/') ? '/var/lib/postern' : null) : resolve(context.cwd, options.data)
   const place = { listen, networks, dataFolder, asRoot: around.asRoot && trying }
-  const answers: InitAnswers = { type, hostname, relay: relay === null ? null : written(relay), untilThen, ...place }
+  const answers: InitAnswers = { type, hostname, relay: relay === null ? null : written(relay), ...place }
   const text = composeConfigFile(answers)
   checkBeforeWriting(text, file, context)
   const secret = relay?.login === null || relay === null ? null : writeSecret(file, relay.login.password, around.asRoot && !trying)

@@ -8,6 +8,7 @@ import type { EpochMs } from '../core/brand.ts'
 import type { EnvelopeRecipient } from '../core/envelope.ts'
 import type { Admission } from '../ports/admission.ts'
 import type { Acceptance, AcceptedMessage, LeasedRecipient, Placement } from '../ports/queue-store.ts'
+import type { Batches } from './batches.ts'
 import type { DeliveryContext } from './context.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { ReadySet } from './ready-set.ts'
@@ -15,6 +16,7 @@ import type { ReadySet } from './ready-set.ts'
 export interface AdmissionParts {
   readonly context: DeliveryContext
   readonly ready: ReadySet
+  readonly batches: Batches
   readonly dispatch: Dispatch
   /** Due mail was put into the store for a lane that is open. */
   readonly wake: () => void
@@ -47,17 +49,17 @@ export function createAdmission(parts: AdmissionParts): Admission {
 }
 
 /** Where our own notices go: never born leased, for they enter with other messages' settlements. */
-export function placeQueued(parts: Pick<AdmissionParts, 'context' | 'ready' | 'dispatch'>, message: AcceptedMessage): readonly Placement[] {
+export function placeQueued(parts: Pick<AdmissionParts, 'ready' | 'batches'>, message: AcceptedMessage): readonly Placement[] {
   return message.envelope.recipients.map((recipient) => {
-    const route = parts.dispatch.routeOf(message, recipient)
+    const route = parts.batches.routeOf(message, recipient)
     const lane = parts.ready.laneFor(route).key
     return route.kind === 'hold' ? { kind: 'held', lane, reason: route.reason } : { kind: 'queued', lane, dueAt: message.acceptedAt }
   })
 }
 
 function placeOne(parts: AdmissionParts, message: AcceptedMessage, recipient: EnvelopeRecipient, now: EpochMs): Placement {
-  const { context, ready, dispatch } = parts
-  const route = dispatch.routeOf(message, recipient)
+  const { context, ready, batches } = parts
+  const route = batches.routeOf(message, recipient)
   const lane = ready.laneFor(route)
   if (route.kind === 'hold') return { kind: 'held', lane: lane.key, reason: route.reason }
   const flow = lane.flows.flow(message.origin.submitter)

@@ -9,6 +9,7 @@ import type { BodyStore } from '../ports/body-store.ts'
 import type { Destinations } from '../ports/destinations.ts'
 import type { Journal } from '../ports/journal.ts'
 import type { QueueStore } from '../ports/queue-store.ts'
+import type { Rewriter } from '../ports/rewriter.ts'
 import type { Signer } from '../ports/signer.ts'
 import type { Router } from './router.ts'
 import type { DeliverySettings } from './settings.ts'
@@ -30,6 +31,8 @@ export interface DeliveryContext {
   readonly newQueueId: () => QueueId
   /** Left out: notices are not signed. */
   readonly signer?: Signer
+  /** Null, or left out: no address is changed. */
+  readonly rewriter?: () => Rewriter | null
   readonly counters: DeliveryCounters
 }
 

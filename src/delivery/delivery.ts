@@ -5,28 +5,32 @@
  * store is taken back, which must not hit mail that was just accepted.
  */
 
-import { parseReversePath } from '../core/address.ts'
 import type { LaneKey, LeaseToken, QueueId } from '../core/brand.ts'
 import type { Clock } from '../core/clock.ts'
 import { isLaneNamed } from '../core/route.ts'
-import { submitterOf } from '../core/submitter.ts'
 import type { Admission } from '../ports/admission.ts'
 import type { BodyStore } from '../ports/body-store.ts'
 import type { Destinations } from '../ports/destinations.ts'
 import type { Journal } from '../ports/journal.ts'
 import type { QueueStore } from '../ports/queue-store.ts'
-import type { LaneStatus, RouteExplanation, ServerControl } from '../ports/server-control.ts'
+import type { Rewriter } from '../ports/rewriter.ts'
+import type { LaneStatus, RouteExplanation } from '../ports/server-control.ts'
 import type { Signer } from '../ports/signer.ts'
 import type { Transport } from '../ports/transport.ts'
 import { createAdmission, placeQueued } from './admission.ts'
+import { Batches } from './batches.ts'
 import { type DeliveryContext, type DeliveryCounters, noCounters } from './context.ts'
+import { DirectRoutes } from './direct-routes.ts'
 import { Dispatch } from './dispatch.ts'
+import { explainRoute, type RouteQuestion } from './explain-route.ts'
 import { laneStatuses } from './lane-statuses.ts'
 import { Leases } from './leases.ts'
+import type { NoticePlacer } from './notice-message.ts'
 import { SenderNotices } from './notify-sender.ts'
 import { Overdue } from './overdue.ts'
 import { ReadySet } from './ready-set.ts'
 import { OutcomeRecorder } from './record-outcomes.ts'
+import { Reentry } from './reentry.ts'
 import { createRouter } from './router.ts'
 import { Scheduler } from './scheduler.ts'
 import type { DeliverySettings } from './settings.ts'
@@ -46,10 +50,12 @@ export interface DeliveryParts {
   readonly newQueueId: () => QueueId
   /** Left out: notices are not signed. */
   readonly signer?: Signer
+  /** Null, or left out: no address is changed. */
+  readonly rewriter?: () => Rewriter | null
   /** The wall clock was set back: what is queued has to be made due anew, then `wake` called. */
   readonly clockWentBack?: () => void
 }
-export type RouteQuestion = Parameters<ServerControl['explainRoute']>[0]
+export type { RouteQuestion }
 
 export interface Delivery {
   readonly admission: Admission
@@ -65,7 +71,8 @@ export interface Delivery {
   openLanes(lane: string | null): readonly LaneKey[]
   /** In use first, then those of configured relays that nobody has used yet. */
   lanes(): readonly LaneStatus[]
-  explain(query: RouteQuestion): RouteExplanation
+  /** Direct routes are looked up for it. */
+  explain(query: RouteQuestion): Promise<RouteExplanation>
   counters(): Readonly<DeliveryCounters>
 }
 
@@ -76,13 +83,17 @@ export function createDelivery(parts: DeliveryParts): Delivery {
   const { settings, transports, clock } = parts
   const context: DeliveryContext = { ...parts, router: createRouter(settings), stopping: false, graceUntilMs: 0, counters: noCounters() }
   const ready = new ReadySet({ settings, transports })
+  const direct = new DirectRoutes(parts.destinations, clock)
+  const batches = new Batches({ context, ready, direct })
   const queue = new SettleQueue({ store: parts.store, clock, journal: parts.journal, settled: (unit) => settled(unit) })
-  const notices = new SenderNotices(context, (message) => placeQueued({ context, ready, dispatch }, message))
+  const place: NoticePlacer = (message) => placeQueued({ ready, batches }, message)
+  const notices = new SenderNotices(context, place)
   const recorder = new OutcomeRecorder({ context, queue, notices })
-  const dispatch: Dispatch = new Dispatch({ context, ready, recorder, wake: () => scheduler.wake() })
-  const scheduler = new Scheduler({ context, ready, dispatch })
+  const reentry = new Reentry({ context, queue, recorder, place })
+  const dispatch: Dispatch = new Dispatch({ context, ready, batches, direct, recorder, reentry, wake: () => scheduler.wake() })
+  const scheduler = new Scheduler({ context, ready, batches, dispatch })
   const leases = new Leases({ context, ready, dueAt: (at) => scheduler.dueAt(at) })
-  const overdue = new Overdue({ context, ready, dispatch, recorder, clockWentBack: () => parts.clockWentBack?.() })
+  const overdue = new Overdue({ context, ready, batches, dispatch, recorder, clockWentBack: () => parts.clockWentBack?.() })
   const settled = (unit: SettleUnit): void => {
     const { batch } = unit
     ready.letGo(batch, unit.settlements.length)
@@ -96,7 +107,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
   let started = false
 
   return {
-    admission: createAdmission({ context, ready, dispatch, wake: scheduler.wake }),
+    admission: createAdmission({ context, ready, batches, dispatch, wake: scheduler.wake }),
     async start() {
       if (started) return
       await leases.start()
@@ -128,7 +139,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
       return closed.map((lane) => lane.key)
     },
     lanes: () => laneStatuses(ready.lanes, context.settings, clock),
-    explain: (query) => context.router.explain(questionOf(query)),
+    explain: (query) => explainRoute(context, direct, query),
     counters: () => context.counters,
   }
 }
@@ -151,10 +162,4 @@ function endsWithin(end: Promise<void>, clock: Clock, limitMs: number): Promise<
       resolve(true)
     })
   })
-}
-
-function questionOf(query: RouteQuestion): Parameters<DeliveryContext['router']['explain']>[0] {
-  const from = query.from === '' ? '<>' : query.from
-  const header = query.header.map(([name, value]) => [name.toLowerCase(), value] as const)
-  return { from, to: query.to, submitter: query.submitter ?? submitterOf(null, parseReversePath(from, { smtputf8: true }) ?? { kind: 'null' }), header }
 }

@@ -1,27 +1,32 @@
 /**
- * Moves leased recipients: routes them, lines them up in lanes, gives each lane as many attempts
+ * Moves leased recipients: lines them up in lanes, gives each lane as many attempts
  * as its window allows, and takes the reports back.
  *
- * Holds no rules of its own: routes are `router.ts`, windows `concurrency-window.ts`, outcomes
+ * Holds no rules of its own: routes are `router.ts`, who travels together `batches.ts`, windows `concurrency-window.ts`, outcomes
  * `record-outcomes.ts`. What waits in a lane that gets suspended is given back to the store, not
  * counted as an attempt, and claims leave that lane alone until it opens again.
  */
-import { formatMailbox, formatReversePath } from '../core/address.ts'
 import type { EpochMs } from '../core/brand.ts'
 import type { AttemptReport } from '../core/outcome.ts'
-import type { Route } from '../core/route.ts'
-import type { AcceptedMessage, LeasedRecipient } from '../ports/queue-store.ts'
+import type { Destination } from '../core/route.ts'
+import type { LeasedRecipient } from '../ports/queue-store.ts'
+import type { Batches } from './batches.ts'
 import type { DeliveryContext } from './context.ts'
+import type { DirectRoutes } from './direct-routes.ts'
 import type { Lane, LeasedBatch } from './lane.ts'
-import { trustUntil } from './lease-trust.ts'
 import type { ReadySet } from './ready-set.ts'
 import type { OutcomeRecorder } from './record-outcomes.ts'
-import { type AttemptEnd, type RunningAttempt, runAttempt } from './run-attempt.ts'
+import { isUnrewritten, type Reentry } from './reentry.ts'
+import { type RunningAttempt, runAttempt } from './run-attempt.ts'
+import { type LookupEnd, runLookup } from './run-lookup.ts'
 
 export interface DispatchParts {
   readonly context: DeliveryContext
   readonly ready: ReadySet
+  readonly batches: Batches
+  readonly direct: DirectRoutes
   readonly recorder: OutcomeRecorder
+  readonly reentry: Reentry
   /** A lane has opened or drained: the store may have something for it. */
   readonly wake: () => void
 }
@@ -30,66 +35,23 @@ export interface DispatchParts {
 const UNTRIED_DELAY_MS = 10_000
 /** How often a batch is put back at once although nothing of it was tried: a stale session is no fault of the peer. */
 const UNTRIED_ROUNDS_MAX = 1
-/** Lanes that dial nobody have no limit of their own. */
-const LOCAL_RECIPIENTS_MAX = 1_000
-
-export class Dispatch implements AttemptEnd {
+export class Dispatch implements LookupEnd {
   readonly #parts: DispatchParts
 
   constructor(parts: DispatchParts) {
     this.#parts = parts
   }
 
-  /** Where a recipient's mail goes now. */
-  routeOf(message: AcceptedMessage, leased: LeasedRecipient['recipient']): Route {
-    const query = {
-      from: formatReversePath(message.envelope.reversePath),
-      to: formatMailbox(leased.forwardPath),
-      submitter: message.origin.submitter,
-      header: message.header.fields,
-    }
-    return this.#parts.context.router.decide(query).route
-  }
-
   /** Takes over leased recipients, of any messages and lanes. */
   admit(leased: readonly LeasedRecipient[]): void {
-    for (const batch of this.batchesOf(leased)) this.#enter(batch)
-  }
-
-  /** Groups by message and lane; the batches are held, but wait nowhere yet. */
-  batchesOf(leased: readonly LeasedRecipient[]): LeasedBatch[] {
-    const [only] = leased
-    if (only !== undefined && leased.length === 1) return [this.#hold([only], this.routeOf(only.message, only.recipient), 0)]
-    const groups = new Map<string, { readonly route: Route; readonly recipients: LeasedRecipient[] }>()
-    for (const one of leased) {
-      const route = this.routeOf(one.message, one.recipient)
-      const key = `${one.message.envelope.queueId} ${this.#parts.ready.laneFor(route).key}`
-      const group = groups.get(key)
-      if (group === undefined) groups.set(key, { route, recipients: [one] })
-      else group.recipients.push(one)
-    }
-    const batches: LeasedBatch[] = []
-    for (const { route, recipients } of groups.values()) {
-      const most = route.kind === 'relay' ? route.relay.limits.recipientsPerTransaction : LOCAL_RECIPIENTS_MAX
-      for (let from = 0; from < recipients.length; from += most) {
-        const [first, ...rest] = recipients.slice(from, from + most)
-        if (first !== undefined) batches.push(this.#hold([first, ...rest], route, 0))
-      }
-    }
-    return batches
+    for (const batch of this.#parts.batches.form(leased)) this.#enter(batch)
   }
 
   /** New settings: everything that waits is routed anew. */
   reroute(): void {
     const { ready } = this.#parts
     const waiting = [...ready.lanes.values()].flatMap((lane) => lane.flows.drain())
-    for (const batch of waiting) {
-      ready.letGo(batch, batch.recipients.length)
-      for (const next of this.batchesOf(batch.recipients)) {
-        keepTrust(next, batch)
-        this.#enter(next)
-      }
-    }
+    for (const batch of waiting) this.#reroute(batch)
   }
 
   /** Gives back what waits and is not under way: nothing more is begun. */
@@ -104,6 +66,22 @@ export class Dispatch implements AttemptEnd {
   /** An operator wants to know now: suspensions end. */
   open(lane: Lane): void {
     if (lane.suspension !== null) this.#reopen(lane)
+  }
+
+  /** A batch that waits in the lane of its site goes on at once; one of another lane moves. */
+  found(batch: LeasedBatch, destination: Destination): void {
+    const { context, ready } = this.#parts
+    const { lane, route } = batch
+    batch.abort = null
+    const bound = route.kind === 'mx' ? this.#parts.direct.to(route, destination) : route
+    if (!context.stopping && batch.trustUntilMs > context.clock.monotonicMs() && ready.laneFor(bound) === lane) {
+      batch.route = bound
+      runAttempt(batch, context, this)
+      return
+    }
+    lane.active--
+    this.#reroute(batch)
+    if (!context.stopping) this.#pump(lane)
   }
 
   reported(attempt: RunningAttempt, report: AttemptReport): void {
@@ -137,10 +115,19 @@ export class Dispatch implements AttemptEnd {
     this.reported(attempt, brokenReport(attempt.batch, reason))
   }
 
+  #reroute(batch: LeasedBatch): void {
+    this.#parts.ready.letGo(batch, batch.recipients.length)
+    for (const next of this.#parts.batches.form(batch.recipients)) {
+      keepTrust(next, batch)
+      this.#enter(next)
+    }
+  }
+
   #enter(batch: LeasedBatch): void {
-    const { context, recorder } = this.#parts
+    const { context, recorder, reentry } = this.#parts
     const { lane, route } = batch
     if (context.stopping) this.#giveBack(batch, null)
+    else if (isUnrewritten(batch)) reentry.enter(batch)
     else if (route.kind === 'hold') recorder.hold(batch, route.reason)
     else if (route.kind === 'discard') recorder.discard(batch)
     else if (lane.suspension !== null) this.#giveBack(batch, lane.suspension.reason)
@@ -150,26 +137,10 @@ export class Dispatch implements AttemptEnd {
     }
   }
 
-  #hold(recipients: LeasedBatch['recipients'], route: Route, untriedRounds: number): LeasedBatch {
-    const { context, ready } = this.#parts
-    const [{ message, leaseUntil }] = recipients
-    const lane = ready.laneFor(route)
-    const batch: LeasedBatch = {
-      message,
-      recipients,
-      route,
-      lane,
-      flow: lane.flows.flow(message.origin.submitter),
-      trustUntilMs: trustUntil(context.clock, leaseUntil, context.settings.leaseMs),
-      leaseUntil,
-      untriedRounds,
-      unsettled: recipients.length,
-      abort: null,
-      deadlineMs: Number.POSITIVE_INFINITY,
-      next: null,
-    }
-    ready.hold(batch)
-    return batch
+  #begin(batch: LeasedBatch): void {
+    const { context } = this.#parts
+    if (this.#parts.direct.isStale(batch.route)) runLookup(batch, context, this)
+    else runAttempt(batch, context, this)
   }
 
   #pump(lane: Lane): void {
@@ -180,7 +151,7 @@ export class Dispatch implements AttemptEnd {
       if (batch.trustUntilMs <= context.clock.monotonicMs()) this.#giveBack(batch, null)
       else {
         lane.active++
-        runAttempt(batch, context, this)
+        this.#begin(batch)
       }
     }
     if (lane.more && ready.wantsMore(lane)) wake()
@@ -229,7 +200,7 @@ export class Dispatch implements AttemptEnd {
 
   /** Recipients the transport did not get to: again at once if others of the batch went through, else after a while. */
   #putBack(attempt: RunningAttempt, untried: readonly LeasedRecipient[], report: AttemptReport): void {
-    const { context, ready, recorder } = this.#parts
+    const { batches, context, ready, recorder } = this.#parts
     const { batch, signal } = attempt
     const { lane } = batch
     const now = context.clock.now()
@@ -246,7 +217,7 @@ export class Dispatch implements AttemptEnd {
       recorder.release(batch, untried, { dueAt: (now + UNTRIED_DELAY_MS) as EpochMs, reason })
       return
     }
-    const again = this.#hold([first, ...rest], batch.route, progress ? 0 : batch.untriedRounds + 1)
+    const again = batches.hold([first, ...rest], batch.route, progress ? 0 : batch.untriedRounds + 1)
     keepTrust(again, batch)
     ready.letGo(batch, untried.length)
     lane.flows.pushFirst(again)

@@ -9,7 +9,7 @@ import { Lane } from './lane.ts'
 import type { ConfiguredRelay, DeliverySettings } from './settings.ts'
 
 export function laneStatuses(lanes: ReadonlyMap<LaneKey, Lane>, settings: DeliverySettings, clock: Pick<Clock, 'now' | 'monotonicMs'>): LaneStatus[] {
-  const used = [...lanes.values()].filter((lane) => lane.transport !== null)
+  const used = [...lanes.values()].filter((lane) => lane.works)
   const unused = [...settings.relays.values()].flatMap((relay) => configuredLanes(relay, settings)).filter((lane) => !lanes.has(lane.key))
   return [...used, ...unused].map((lane) => lane.status(clock.now(), clock.monotonicMs()))
 }

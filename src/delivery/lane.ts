@@ -8,7 +8,7 @@
 import type { EpochMs, LaneKey } from '../core/brand.ts'
 import type { HopVerdict } from '../core/outcome.ts'
 import type { Route } from '../core/route.ts'
-import { laneOf } from '../core/route.ts'
+import { LOOKUP_LANE, laneOf } from '../core/route.ts'
 import type { AcceptedMessage, LeasedRecipient } from '../ports/queue-store.ts'
 import type { LaneStatus } from '../ports/server-control.ts'
 import type { Transport } from '../ports/transport.ts'
@@ -31,6 +31,8 @@ import type { DeliverySettings } from './settings.ts'
 export const PROBE_RECIPIENTS_MAX = 4
 /** Sessions of a transport that dials nobody: it needs no window, only a bound. */
 const LOCAL_SESSIONS = 16
+/** Domains looked up at once; those who wait for the same answer count each. */
+const LOOKUPS_MAX = 256
 
 /**
  * Recipients of one message that we hold leases on and that travel together: alive from claim (or
@@ -40,7 +42,8 @@ const LOCAL_SESSIONS = 16
 export interface LeasedBatch {
   readonly message: AcceptedMessage
   readonly recipients: readonly [LeasedRecipient, ...LeasedRecipient[]]
-  readonly route: Route
+  /** Of an `mx` route the destination is replaced when it has been looked up anew. */
+  route: Route
   readonly lane: Lane
   readonly flow: Flow<LeasedBatch>
   /** Monotonic; from then on the leases may be another's, and nothing may be begun or go on under them. */
@@ -63,6 +66,8 @@ export class Lane {
   readonly key: LaneKey
   readonly flows = new Flows<LeasedBatch>()
   readonly transport: Transport | null
+  /** 0: nothing ever waits in it. */
+  readonly #perSession: number
   /** Batches under way. */
   active = 0
   /** Recipients leased for it: placed, waiting, under way or being settled. */
@@ -78,6 +83,7 @@ export class Lane {
   constructor(route: Route, transport: Transport | null, settings: DeliverySettings) {
     this.key = laneOf(route)
     this.transport = transport
+    this.#perSession = this.key === LOOKUP_LANE ? 1 : (transport?.batchesPerSession ?? 0)
     this.#route = route
     this.#limits = limitsOf(route, settings)
     this.#window = openWindow(this.#limits)
@@ -95,6 +101,11 @@ export class Lane {
     return isProbing(this.#window)
   }
 
+  /** It dials, or looks up whom to dial. */
+  get works(): boolean {
+    return this.#perSession > 0
+  }
+
   /** Sessions allowed now; 0 while suspended. */
   get width(): number {
     return this.#window.kind === 'open' ? this.#window.width : 0
@@ -102,8 +113,8 @@ export class Lane {
 
   /** Another batch may be given to the transport. */
   get hasPlace(): boolean {
-    if (this.#window.kind === 'suspended' || this.transport === null) return false
-    return this.active < (isProbing(this.#window) ? 1 : this.#window.width * this.transport.batchesPerSession)
+    if (this.#window.kind === 'suspended' || this.#perSession === 0) return false
+    return this.active < (isProbing(this.#window) ? 1 : this.#window.width * this.#perSession)
   }
 
   /** New mail may be leased for it, as far as the hop goes. */
@@ -154,12 +165,18 @@ export class Lane {
   }
 
   #busySessions(): number {
-    return Math.ceil(this.active / (this.transport?.batchesPerSession ?? 1))
+    return Math.ceil(this.active / Math.max(1, this.#perSession))
   }
 }
 
 function limitsOf(route: Route, settings: DeliverySettings): WindowLimits {
   const { failedCohortsMax, suspendMs, credentialPauseMs } = settings.lane
-  const sessions = route.kind === 'relay' ? route.relay.limits : { sessionsInitial: LOCAL_SESSIONS, sessionsMax: LOCAL_SESSIONS }
+  const sessions = sessionsOf(route)
   return { initial: sessions.sessionsInitial, max: sessions.sessionsMax, failedCohortsMax, suspendMs, credentialPauseMs }
+}
+
+function sessionsOf(route: Route): { readonly sessionsInitial: number; readonly sessionsMax: number } {
+  if (route.kind === 'relay') return route.relay.limits
+  if (route.kind !== 'mx') return { sessionsInitial: LOCAL_SESSIONS, sessionsMax: LOCAL_SESSIONS }
+  return route.destination === null ? { sessionsInitial: LOOKUPS_MAX, sessionsMax: LOOKUPS_MAX } : route.direct.limits
 }

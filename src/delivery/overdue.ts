@@ -10,6 +10,7 @@
 import type { EpochMs } from '../core/brand.ts'
 import type { CancelTimer } from '../core/clock.ts'
 import type { LeasedRecipient } from '../ports/queue-store.ts'
+import type { Batches } from './batches.ts'
 import type { DeliveryContext } from './context.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { ReadySet } from './ready-set.ts'
@@ -18,6 +19,7 @@ import type { OutcomeRecorder } from './record-outcomes.ts'
 export interface OverdueParts {
   readonly context: DeliveryContext
   readonly ready: ReadySet
+  readonly batches: Batches
   readonly dispatch: Dispatch
   readonly recorder: OutcomeRecorder
   /** The wall clock went back: due times that were set before are far ahead now. */
@@ -75,12 +77,12 @@ export class Overdue {
 
   /** Senders whose mail is still here after so long are told once. */
   async #warn(): Promise<void> {
-    const { context, recorder, dispatch } = this.#parts
+    const { context, recorder, batches } = this.#parts
     const { delayNoticeAfterMs } = context.settings
     if (delayNoticeAfterMs === null) return
     for (let more = true; more && !this.#stopped; ) {
       const leased = await this.#claimAged(delayNoticeAfterMs, true)
-      for (const batch of dispatch.batchesOf(leased)) recorder.warn(batch, batch.lane.suspension?.reason ?? 'it could not be delivered so far')
+      for (const batch of batches.form(leased)) recorder.warn(batch, batch.lane.suspension?.reason ?? 'it could not be delivered so far')
       // Each is marked as told when it is settled, and leased until then: this ends.
       more = leased.length > 0 && leased.length >= Math.min(CLAIM_MAX, this.#parts.ready.room)
     }

@@ -182,14 +182,19 @@ export class ReadySet {
     if (lane === undefined) {
       lane = new Lane(route, this.#transportOf(route), this.#settings)
       this.lanes.set(key, lane)
-    } else if (lane.route !== route) lane.configure(route, this.#settings)
-    // Hold routes carry their reason and may be made anew at any time: not worth remembering.
-    if (route.kind !== 'hold') this.#byRoute.set(route, lane)
+    } else if (!isSameWay(lane.route, route)) lane.configure(route, this.#settings)
+    // Hold routes carry their reason, direct ones their destination: made anew at any time, and not worth remembering.
+    if (route.kind !== 'hold' && route.kind !== 'mx') this.#byRoute.set(route, lane)
     return lane
   }
 
   #transportOf(route: Route): Transport | null {
-    if (route.kind === 'relay') return this.#transports.smtp
+    if (route.kind === 'relay' || (route.kind === 'mx' && route.destination !== null)) return this.#transports.smtp
     return route.kind === 'capture' ? this.#transports.capture : null
   }
+}
+
+/** The lane's limits come from the same settings. Domains of one site differ in their destinations only. */
+function isSameWay(one: Route, other: Route): boolean {
+  return one === other || (one.kind === 'mx' && other.kind === 'mx' && one.direct === other.direct)
 }

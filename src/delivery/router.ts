@@ -30,7 +30,7 @@ export interface Router {
 
 /** One per settings: its routes are the same objects at every call, so that lanes can be found by them. */
 export function createRouter(settings: DeliverySettings): Router {
-  const rules = settings.routes.map((rule) => ({ rule, resolve: resolverOf(rule, settings.relays) }))
+  const rules = settings.routes.map((rule) => ({ rule, resolve: resolverOf(rule, settings) }))
   const holdAll: RouteDecision | null = settings.holdAll === null ? null : { route: { kind: 'hold', reason: settings.holdAll }, rule: 'everything is held' }
   const noRule: RouteDecision = { route: { kind: 'hold', reason: 'no route matches' }, rule: 'no route matches' }
 
@@ -45,7 +45,8 @@ export function createRouter(settings: DeliverySettings): Router {
       const decision = decide(query)
       const steps = holdAll === null ? stepsOf(settings.routes, query) : [{ rule: holdAll.rule, matched: true, why: settings.holdAll ?? '' }]
       const credential = decision.route.kind === 'relay' ? (decision.route.credential?.name ?? null) : null
-      return { from: query.from, to: query.to, steps, decision: describeRoute(decision.route), lane: laneOf(decision.route), credential }
+      const { route } = decision
+      return { from: query.from, to: query.to, steps, decision: describeRoute(route), lane: laneOf(route), credential, hosts: null, obstacle: null }
     },
   }
 }
@@ -53,6 +54,7 @@ export function createRouter(settings: DeliverySettings): Router {
 /** For people: `relay google as jira (jira@example.com)`, `hold: no route matches`, `capture`. */
 export function describeRoute(route: Route): string {
   if (route.kind === 'hold') return `hold: ${route.reason}`
+  if (route.kind === 'mx') return "mx: to the servers of the recipient's domain"
   if (route.kind !== 'relay') return route.kind
   const { relay, credential } = route
   return credential === null ? `relay ${relay.name} without login` : `relay ${relay.name} as ${credential.name} (${credential.username})`
@@ -60,12 +62,13 @@ export function describeRoute(route: Route): string {
 
 type Resolve = (query: RouteQuery) => RouteDecision
 
-function resolverOf(rule: RouteRule, relays: ReadonlyMap<string, ConfiguredRelay>): Resolve {
+function resolverOf(rule: RouteRule, { relays, direct }: DeliverySettings): Resolve {
   const { target, label } = rule
   const always = (route: Route): Resolve => {
     const decision: RouteDecision = { route, rule: label }
     return () => decision
   }
+  if (target.kind === 'mx') return always({ kind: 'mx', direct, destination: null })
   if (target.kind !== 'relay') return always(target)
   const relay = relays.get(target.relay)
   if (relay === undefined) return always({ kind: 'hold', reason: `there is no relay named ${target.relay}` })

@@ -8,6 +8,7 @@
 import type { EpochMs, LaneKey } from '../core/brand.ts'
 import type { CancelTimer } from '../core/clock.ts'
 import type { LeasedRecipient } from '../ports/queue-store.ts'
+import type { Batches } from './batches.ts'
 import type { DeliveryContext } from './context.ts'
 import type { Dispatch } from './dispatch.ts'
 import { PROBE_RECIPIENTS_MAX } from './lane.ts'
@@ -16,6 +17,7 @@ import type { ReadySet } from './ready-set.ts'
 export interface SchedulerParts {
   readonly context: DeliveryContext
   readonly ready: ReadySet
+  readonly batches: Batches
   readonly dispatch: Dispatch
 }
 
@@ -124,10 +126,10 @@ export class Scheduler {
 
   /** The store may have more of these flows. True if their lanes could take it now. */
   #noteCut(cut: readonly LeasedRecipient[]): boolean {
-    const { ready, dispatch } = this.#parts
+    const { ready, batches } = this.#parts
     let wanted = false
     for (const { message, recipient } of cut) {
-      const lane = ready.laneFor(dispatch.routeOf(message, recipient))
+      const lane = ready.laneFor(batches.routeOf(message, recipient))
       lane.more = true
       lane.flows.flow(message.origin.submitter).backlogged = true
       wanted ||= ready.wantsMore(lane)

@@ -4,7 +4,7 @@
  */
 import type { Pattern } from '../core/pattern.ts'
 import type { RetryPolicy } from '../core/retry-schedule.ts'
-import type { Credential, RelaySettings, Route } from '../core/route.ts'
+import type { Credential, DirectSettings, RelaySettings, Route } from '../core/route.ts'
 
 /** All given parts must match; none given matches everything. */
 export interface RouteMatch {
@@ -15,7 +15,10 @@ export interface RouteMatch {
   readonly header: readonly (readonly [name: string, pattern: Pattern])[]
 }
 /** `relay` with credential 'by-sender' picks among the relay's credentials by reverse-path. */
-export type RouteTarget = Exclude<Route, { readonly kind: 'relay' }> | { readonly kind: 'relay'; readonly relay: string; readonly credential: string | null }
+export type RouteTarget =
+  | Exclude<Route, { readonly kind: 'relay' | 'mx' }>
+  | { readonly kind: 'relay'; readonly relay: string; readonly credential: string | null }
+  | { readonly kind: 'mx' }
 export interface RouteRule {
   /** As written, for `route explain`: `routes[2]: from jira@example.com`. */
   readonly label: string
@@ -37,6 +40,8 @@ export interface DeliverySettings {
   readonly hostname: string
   readonly routes: readonly RouteRule[]
   readonly relays: ReadonlyMap<string, ConfiguredRelay>
+  /** For routes of kind `mx`. */
+  readonly direct: DirectSettings
   readonly retry: RetryPolicy
   /** Age at which the sender is told that it takes longer; null: never. */
   readonly delayNoticeAfterMs: number | null

@@ -4,6 +4,7 @@
  * Made by `app/compose.ts`; queue matters are in `ports/queue-admin.ts`.
  */
 import type { EpochMs, QueueId } from '../core/brand.ts'
+import type { TlsLevel } from '../core/route.ts'
 import type { DialogueLine, Subsystem } from './journal.ts'
 import type { QueueCounts } from './queue-admin.ts'
 
@@ -54,6 +55,10 @@ export interface RouteExplanation {
   readonly decision: string
   readonly lane: string
   readonly credential: string | null
+  /** Of direct delivery: servers in the order to try. Null: another way, or there are none. */
+  readonly hosts: readonly { readonly name: string; readonly preference: number; readonly addresses: readonly string[]; readonly tls: TlsLevel }[] | null
+  /** Why there are none: `4.4.3 looking up the mail servers of example.com failed: timeout`. */
+  readonly obstacle: string | null
 }
 export interface ReloadResult {
   readonly changed: readonly string[]
@@ -80,7 +85,7 @@ export interface ServerControl {
     readonly to: string
     readonly submitter: string | null
     readonly header: readonly (readonly [string, string])[]
-  }): RouteExplanation
+  }): Promise<RouteExplanation>
   /** Everything queued is due now and suspended lanes are opened; `lane` limits it to one relay. */
   flush(lane: string | null): Promise<{ readonly recipients: number /** Those that were closed and are open now. */; readonly lanes: readonly string[] }>
   /** Level of one subsystem or of all, at run time. */

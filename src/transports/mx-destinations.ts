@@ -153,7 +153,9 @@ class Lookups implements MxDestinations {
       if (refusal === undefined) throw new Error('no host is left and none was refused')
       return { kind: 'refused', phase: 'tls-policy', judgement: refusal.deferral }
     }
-    const ttlMs = found.hosts.flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6]).reduce((least, one) => (one.kind === 'records' ? Math.min(least, one.ttlMs) : least), found.ttlMs)
+    const ttlMs = found.hosts
+      .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6])
+      .reduce((least, one) => (one.kind === 'records' ? Math.min(least, one.ttlMs) : least), found.ttlMs)
     const goodUntilMs = this.#parts.clock.monotonicMs() + Math.min(Math.max(ttlMs, GOOD_MS.min), GOOD_MS.max)
     return { kind: 'found', destination: { domain, site: this.#sites.siteOf(domain, choice.hosts), hosts: [first, ...rest], goodUntilMs } }
   }

@@ -92,7 +92,8 @@ type Obstacle = 'fault' | 'self' | 'private' | 'loopback' | 'family' | 'none'
 function refusalOf(domain: string, obstacles: readonly Obstacle[]): Refusal {
   if (obstacles.includes('fault')) return deferred(DIRECTORY_FAULT, `looking up the addresses of the mail servers of ${domain} failed`)
   // Ours to mend, by `direct.allowPrivate` or `direct.families`: so the mail waits.
-  if (obstacles.includes('private')) return deferred(NO_ROUTE_NOW, `${domain} has mail servers at private addresses only; direct.allowPrivate says which may be used`)
+  if (obstacles.includes('private'))
+    return deferred(NO_ROUTE_NOW, `${domain} has mail servers at private addresses only; direct.allowPrivate says which may be used`)
   if (obstacles.includes('family')) return deferred(NO_ROUTE_NOW, `the mail servers of ${domain} have no address of the families in direct.families`)
   if (obstacles.includes('self') || obstacles.includes('loopback')) return failed(LOOPS, `mail for ${domain} loops back to myself`)
   return failed(NO_ROUTE, `the mail servers of ${domain} have no address that can be used`)

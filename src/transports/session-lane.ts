@@ -30,9 +30,10 @@ export function smoothed(before: number | null, ms: number): number {
   return before === null ? ms : before + SMOOTHING * (ms - before)
 }
 
-/** Same key, and not an address at which this ride failed already. */
+/** Same key or that of a host as good, and not an address at which this ride failed already. */
 export function matches(session: SmtpSession, ride: Ride): boolean {
-  return session.target.key === ride.target.key && !(ride.avoid.length > 0 && ride.avoid.includes(session.place))
+  const { key, alike } = ride.target
+  return (session.target.key === key || alike?.has(session.target.key) === true) && !(ride.avoid.length > 0 && ride.avoid.includes(session.place))
 }
 
 /** The oldest idle session comes first, so that those too many get old and end. */

@@ -8,7 +8,7 @@ import { classifyFault, triesNextHost } from '../core/classify.ts'
 import type { HostResolver, NetworkAddress } from '../ports/network.ts'
 import { describeEnd, remark } from './dialogue.ts'
 import type { HostMemory } from './host-memory.ts'
-import { type HostTarget, placeKey } from './relay-target.ts'
+import { type HostTarget, placeKey, sideFor } from './relay-target.ts'
 import type { SetupFailure } from './ride.ts'
 import type { SessionParts } from './session-setup.ts'
 import { type SessionOwner, SmtpSession } from './smtp-session.ts'
@@ -21,13 +21,15 @@ export type Opened =
   | { readonly kind: 'failed'; readonly failure: SetupFailure }
   | { readonly kind: 'exhausted' }
 
-export interface OpenerParts extends Omit<SessionParts, 'name' | 'plainOnly'> {
+export interface OpenerParts extends Omit<SessionParts, 'name' | 'plainOnly' | 'connectMs'> {
   readonly resolver: HostResolver
   readonly memory: HostMemory
 }
 export interface OpenRequest {
   readonly target: HostTarget
   readonly avoid: readonly string[]
+  /** Other hosts are left to try. */
+  readonly furtherHosts?: boolean
   readonly owner: SessionOwner
   /** The session that is being set up just now, so that its owner can keep its time. */
   readonly began: (session: SmtpSession) => void
@@ -48,40 +50,47 @@ export class SessionOpener {
     const { target, avoid } = request
     let addresses: readonly NetworkAddress[]
     try {
-      addresses = await this.#parts.resolver.addresses(target.host.host)
+      addresses = target.addresses ?? (await this.#parts.resolver.addresses(target.host.host))
     } catch (error) {
       const failure = lookupFailure(error)
       remark(this.#parts.tap, { session: `${target.relay.name}#-`, target }, () => `no session: ${failure.deferral.reason}`)
       return { kind: 'failed', failure }
     }
-    const usable = addresses.filter((place) => !avoid.includes(placeKey(place, target)) && fits(place, target.relay.sourceAddress))
+    const usable = addresses.filter((place) => !avoid.includes(placeKey(place, target)) && sideFor(target, place.family) !== null)
     const keyOf = (place: NetworkAddress) => placeKey(place, target)
     let last: SetupFailure | null = null
-    for (const place of memory.order(usable, keyOf, clock.monotonicMs()).slice(0, ADDRESSES_MAX)) {
+    const places = memory.orderPlaces(usable, keyOf, clock.monotonicMs()).slice(0, ADDRESSES_MAX)
+    for (const [index, place] of places.entries()) {
       if (request.unwanted()) break
-      const end = await this.#tryAddress(place, request)
+      const isLast = index + 1 === places.length && request.furtherHosts !== true
+      const end = await this.#tryAddress(place, request, isLast ? target.relay.timeouts.connectMs : target.fallOverMs)
       if (end.kind === 'session') {
-        memory.worked(keyOf(place))
+        memory.worked(keyOf(place), place.family)
         return end
       }
       last = end.failure
+      if (last.phase === 'connect') memory.unreachable(place.family, clock.monotonicMs())
       if (!triesNextHost(last.deferral)) break
       memory.failed(keyOf(place), clock.monotonicMs())
     }
     return last === null ? { kind: 'exhausted' } : { kind: 'failed', failure: last }
   }
 
-  async #tryAddress(place: NetworkAddress, request: OpenRequest): Promise<Exclude<Opened, { readonly kind: 'exhausted' }>> {
+  async #tryAddress(place: NetworkAddress, request: OpenRequest, connectMs: number): Promise<Exclude<Opened, { readonly kind: 'exhausted' }>> {
     const { memory, clock } = this.#parts
     const key = placeKey(place, request.target)
     const plainOnly = memory.isPlain(key, clock.monotonicMs())
-    const end = await this.#openOne(place, request, plainOnly)
+    const end = await this.#openOne(place, request, { plainOnly, connectMs })
     if (end.kind === 'session' || plainOnly || !end.failure.goPlain || request.unwanted()) return end
     memory.goPlain(key, clock.monotonicMs())
-    return this.#openOne(place, request, true)
+    return this.#openOne(place, request, { plainOnly: true, connectMs })
   }
 
-  #openOne(place: NetworkAddress, request: OpenRequest, plainOnly: boolean): Promise<Exclude<Opened, { readonly kind: 'exhausted' }>> {
+  #openOne(
+    place: NetworkAddress,
+    request: OpenRequest,
+    how: Pick<SessionParts, 'plainOnly' | 'connectMs'>,
+  ): Promise<Exclude<Opened, { readonly kind: 'exhausted' }>> {
     return new Promise((resolve) => {
       const name = `${request.target.relay.name}#${++this.#serial}`
       const owner: SessionOwner = {
@@ -94,16 +103,11 @@ export class SessionOpener {
           request.owner.onClosed(session)
         },
       }
-      const session = new SmtpSession({ ...this.#parts, name, plainOnly }, request.target, place, owner)
+      const session = new SmtpSession({ ...this.#parts, ...how, name }, request.target, place, owner)
       request.began(session)
       session.open()
     })
   }
-}
-
-/** An address of the other family cannot be reached from our source address. */
-function fits(place: NetworkAddress, sourceAddress: string | null): boolean {
-  return sourceAddress === null || (sourceAddress.includes(':') ? 6 : 4) === place.family
 }
 
 function lookupFailure(error: unknown): SetupFailure {

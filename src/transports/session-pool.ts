@@ -184,6 +184,7 @@ export class SessionPool {
     const opened = await this.#opener.open({
       target: ride.target,
       avoid: ride.avoid,
+      furtherHosts: ride.hostAt + 1 < ride.hosts.length,
       owner: this.#owner,
       began: (session) => {
         for (const old of begun.splice(0)) this.#settingUp.delete(old)
@@ -228,7 +229,7 @@ export class SessionPool {
   }
 
   #openFailed(lane: Lane, ride: Ride, failure: SetupFailure): void {
-    const others = lane.sessions.some((session) => session.state === 'ready' && matches(session, ride))
+    const others = lane.sessions.some((session) => session.state === 'ready' && session.target.key === ride.target.key && matches(session, ride))
     if (ride.state === 'opening' && others && failure.deferral.scope !== 'credential') {
       // The host serves us, only not in that many sessions: the ride waits for one of them, the lane hears of it.
       lane.openPausedUntilMs = this.#parts.clock.monotonicMs() + OPEN_PAUSE_MS

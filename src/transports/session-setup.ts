@@ -16,7 +16,7 @@ import type { ClientEngine, ClientFault } from '../smtp/client-engine.ts'
 import { createExchange, type HmacMd5 } from '../smtp/sasl.ts'
 import { describeTls, remark } from './dialogue.ts'
 import { chooseMechanism } from './login-choice.ts'
-import type { HostTarget } from './relay-target.ts'
+import { type HostTarget, sideFor } from './relay-target.ts'
 import type { SetupFailure } from './ride.ts'
 import { decideTlsStep, mayGoPlain, tlsOptionsOf } from './tls-policy.ts'
 
@@ -30,6 +30,8 @@ export interface SessionParts {
   readonly name: string
   /** TLS failed at this address minutes ago and the level is `may`. */
   readonly plainOnly: boolean
+  /** Deadline of the connection. */
+  readonly connectMs: number
 }
 /** What the session does when a step is over. */
 export interface SetupSteps {
@@ -63,11 +65,12 @@ export class SessionSetup {
   }
 
   dial(events: ConnectionEvents, steps: SetupSteps): void {
-    const { relay, host } = this.#target
+    const { host } = this.#target
     const { signal } = this.#dialing
+    const sourceAddress = sideFor(this.#target, this.#address.family)?.sourceAddress ?? null
     this.#remark(() => `connecting to ${host.host} [${this.#address.address}] port ${host.port}${host.implicitTls ? ', TLS from the first byte' : ''}`)
     // Plain even for implicit TLS: so the handshake has a deadline and a phase of its own.
-    this.#parts.dialer.dial({ address: this.#address, port: host.port, sourceAddress: relay.sourceAddress, tls: null }, events, signal).then(
+    this.#parts.dialer.dial({ address: this.#address, port: host.port, sourceAddress, tls: null }, events, signal).then(
       ({ connection }) => {
         if (signal.aborted) {
           connection.destroy()
@@ -85,6 +88,10 @@ export class SessionSetup {
   /** EHLO was answered: TLS, login or nothing more comes next. */
   afterEhlo(engine: ClientEngine, capabilities: Capabilities, steps: SetupSteps): void {
     const { relay } = this.#target
+    if (engine.meetsItself) {
+      this.fail('greeting', { kind: 'loop' }, steps)
+      return
+    }
     const step = decideTlsStep(relay.tls.level, { active: this.tls !== null, offered: capabilities.startTls, plainOnly: this.#parts.plainOnly })
     if (step === 'refuse') this.fail('starttls', { kind: 'tls-missing' }, steps)
     else if (step === 'starttls') engine.startTls()

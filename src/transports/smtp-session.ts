@@ -13,7 +13,7 @@ import { CommandFault } from '../smtp/command-format.ts'
 import { type Carried, sendContent } from './content-feed.ts'
 import { createLineWriter, dialoguePeer } from './dialogue.ts'
 import { decideFit, type Fit, unsayable } from './peer-fit.ts'
-import { type HostTarget, placeKey } from './relay-target.ts'
+import { type HostTarget, placeKey, sideFor } from './relay-target.ts'
 import type { Ride, SetupFailure } from './ride.ts'
 import { SessionOutput } from './session-output.ts'
 import { type SessionParts, SessionSetup } from './session-setup.ts'
@@ -64,7 +64,7 @@ export class SmtpSession {
     this.#idleSinceMs = this.openedMs
     this.#output = new SessionOutput()
     this.#setup = new SessionSetup(parts, target, address)
-    this.#engine = new ClientEngine({ heloName: target.relay.heloName, events: this.#engineEvents() })
+    this.#engine = new ClientEngine({ heloName: sideFor(target, address.family)?.heloName ?? 'localhost', events: this.#engineEvents() })
   }
 
   /** Dials; `onReady` or `onSetupFailed` follows. */
@@ -173,7 +173,9 @@ export class SmtpSession {
       if (nowMs - this.#idleSinceMs >= limits.sessionIdleMs || nowMs - this.openedMs >= limits.sessionAgeMs) this.retire()
       return
     }
-    const limitMs = stepLimitMs(timeouts, { setup: opening ? this.#setup.step : null, quitting: this.#state === 'quitting', phase: this.#engine.phase })
+    const setup = opening ? this.#setup.step : null
+    const { connectMs } = this.#parts
+    const limitMs = stepLimitMs(timeouts, { setup, connectMs, quitting: this.#state === 'quitting', phase: this.#engine.phase })
     if (this.#watch.elapsedMs(nowMs) >= limitMs) this.fail({ kind: 'timeout', afterMs: limitMs })
   }
 

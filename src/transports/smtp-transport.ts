@@ -1,5 +1,5 @@
 /**
- * Delivery to relays over SMTP: hosts in order, what to try next, one report per batch.
+ * Delivery over SMTP, to relays and to domains' own servers: hosts in order, what to try next, one report per batch.
  *
  * A soft fault that is the session's or the host's goes on with the next address or host; a stale
  * session costs a free try; everything else ends the batch. Sessions are the pool's, meanings
@@ -77,11 +77,11 @@ class SmtpTransport implements Transport {
 
   #begin(batch: DeliveryBatch, signal: AbortSignal, parts: Pick<Ride, 'resolve' | 'reject'> & { readonly content: StoredContent }): void {
     const { route } = batch
-    if (route.kind !== 'relay') {
-      parts.reject(new Error(`the smtp transport has no way for a route of kind ${route.kind}`))
+    const targets = route.kind === 'relay' || route.kind === 'mx' ? this.#targets.of(route) : []
+    if (targets.length === 0) {
+      parts.reject(new Error(`the smtp transport has no host for this route of kind ${route.kind}`))
       return
     }
-    const targets = this.#targets.of(route)
     const hosts = this.#memory.order(targets, (target) => target.key, this.#parts.clock.monotonicMs())
     const ride = new Ride({ batch, signal, hosts, ...parts })
     this.#watch(ride)

@@ -29,13 +29,15 @@ export class StepWatch {
 export interface PresentStep {
   /** Null: the session is set up. */
   readonly setup: 'dial' | 'handshake' | 'dialogue' | null
+  /** Deadline of the connection. */
+  readonly connectMs: number
   readonly quitting: boolean
   readonly phase: ClientPhase | null
 }
 
 export function stepLimitMs(timeouts: PhaseTimeouts, step: PresentStep): number {
   if (step.quitting) return Math.min(timeouts.quitMs, QUIT_MS_MAX)
-  if (step.setup === 'dial') return timeouts.connectMs
+  if (step.setup === 'dial') return step.connectMs
   if (step.setup === 'handshake') return timeouts.starttlsMs
   return step.phase === null ? timeouts.mailMs : timeouts[PHASES[step.phase].timeout]
 }

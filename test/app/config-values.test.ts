@@ -126,11 +126,11 @@ describe('networks', () => {
 })
 
 describe('targets of routes', () => {
-  it('are a relay, one of its credentials, hold, discard or capture', () => {
+  it('are a relay, one of its credentials, mx, hold, discard or capture', () => {
     expect(answerOf(parseVia('google'))).toEqual({ kind: 'relay', relay: 'google', credential: null })
     expect(answerOf(parseVia('google/jira'))).toEqual({ kind: 'relay', relay: 'google', credential: 'jira' })
-    for (const kind of ['hold', 'discard', 'capture']) expect(answerOf(parseVia(kind))).toEqual({ kind })
-    for (const text of ['', 'mx', 'local', 'a/b/c', 'a/', '/a', 'hold/x', 'a b']) expect(answerOf(parseVia(text)), text).toBeNull()
+    for (const kind of ['mx', 'hold', 'discard', 'capture']) expect(answerOf(parseVia(kind))).toEqual({ kind })
+    for (const text of ['', 'mx/x', 'local', 'a/b/c', 'a/', '/a', 'hold/x', 'a b']) expect(answerOf(parseVia(text)), text).toBeNull()
   })
 })
 

@@ -42,6 +42,7 @@ function setup(first = 'limits: { hops: 10 }'): Bench {
       delivery: { reload: () => taken.push('delivery') } as never,
       retention: { reload: () => taken.push('retention') } as never,
       dns: { reload: ({ timeoutMs }) => taken.push(`dns ${timeoutMs}`) },
+      destinations: { reconfigure: () => undefined },
       signer: { reload: ({ onFailure }) => taken.push(`signer ${onFailure}`) },
       journal: {
         note: (_subsystem: string, level: string, text: string) => notes.push(`${level}: ${text}`),

@@ -142,7 +142,7 @@ export const WRONG_DELIVERY_CONFIGS: readonly WrongConfig[] = [
   [
     'relays: {google: {host: a}}\nroutes: [{via: gogle}]',
     [
-      ['unknown-relay', 'postern.yaml:2:16: routes[0].via: there is no relay "gogle"; one of google, hold, discard, capture. Did you mean "google"?'],
+      ['unknown-relay', 'postern.yaml:2:16: routes[0].via: there is no relay "gogle"; one of google, mx, hold, discard, capture. Did you mean "google"?'],
       ['relay-unused', 'postern.yaml:1:10: relays.google: no route leads to this relay. Add a route, or remove the relay.'],
     ],
   ],
@@ -152,13 +152,8 @@ export const WRONG_DELIVERY_CONFIGS: readonly WrongConfig[] = [
     [['unknown-credential', 'postern.yaml:2:16: routes[0].via: relay g has no credential "jria"; one of jira. Did you mean "jira"?']],
   ],
   [
-    'routes: [{via: mx}]',
-    [
-      [
-        'bad-route',
-        'postern.yaml:1:16: routes[0].via: "mx" is no target of a route; RELAY, RELAY/CREDENTIAL, hold, discard or capture. Direct delivery to the recipients\' servers is not there yet; name a relay.',
-      ],
-    ],
+    'routes: [{via: mx/login}]',
+    [['bad-route', 'postern.yaml:1:16: routes[0].via: "mx/login" is no target of a route; RELAY, RELAY/CREDENTIAL, mx, hold, discard or capture.']],
   ],
   ['routes: []', [['out-of-range', 'postern.yaml:1:1: routes: the list is empty; 1 to 10000 entries.']]],
   [
@@ -166,7 +161,7 @@ export const WRONG_DELIVERY_CONFIGS: readonly WrongConfig[] = [
     [
       [
         'missing-key',
-        'postern.yaml:1:10: routes[0].via: is missing. Add it: RELAY (credential chosen by sender), RELAY/CREDENTIAL, hold, discard (accepted and thrown away), or capture (kept, never sent).',
+        'postern.yaml:1:10: routes[0].via: is missing. Add it: RELAY (credential chosen by sender), RELAY/CREDENTIAL, mx (straight to the servers of the recipient), hold, discard (accepted and thrown away), or capture (kept, never sent).',
       ],
     ],
   ],

@@ -18,6 +18,7 @@ import { INLINE_OCTETS_MAX } from '../../src/ports/queue-store.ts'
 import { openStore } from '../../src/store/open-store.ts'
 import { createCaptureTransport } from '../../src/transports/capture-transport.ts'
 import { createSmtpTransport } from '../../src/transports/smtp-transport.ts'
+import { NO_DESTINATIONS } from '../support/direct.ts'
 import { makeMessage } from '../support/make-message.ts'
 import { type ChaosCounts, startChaosPeer } from './support/chaos-peer.ts'
 import { makeSettings } from './support/chaos-settings.ts'
@@ -143,6 +144,7 @@ async function startRig(ports: readonly number[], ledger: Ledger, random: () => 
   const delivery = createDelivery({
     settings: makeSettings(ports),
     store: store.queue,
+    destinations: NO_DESTINATIONS,
     bodies: store.bodies,
     transports: { smtp: watch.transport(smtp), capture: createCaptureTransport() },
     clock,

@@ -189,14 +189,12 @@ describe('init by flags', () => {
     expect(warningsOf(cwd)).toEqual([])
   })
 
-  it.each(['hold', 'capture'])('internet: says honestly that it is not there yet, and does %s until then', async (untilThen) => {
+  it("internet: mail goes straight to the recipients' servers", async () => {
     const cwd = makeTempFolder()
-    expect((await runInit(cwd, ['--type', 'internet', '--hostname', 'app.example.com', '--until-then', untilThen])).fault).toBeNull()
-    expect(parse(read(cwd)).routes[0].via).toBe(untilThen)
-    expect(read(cwd)).toContain("# Delivery straight to the recipients' servers is not there yet.")
+    expect((await runInit(cwd, ['--type', 'internet', '--hostname', 'app.example.com'])).fault).toBeNull()
+    expect(parse(read(cwd)).routes).toEqual([{ via: 'mx' }])
+    expect(read(cwd)).toContain('postern doctor')
     expect(warningsOf(cwd)).toEqual([])
-    const open = await runInit(makeTempFolder(), ['--type', 'internet', '--hostname', 'app.example.com'])
-    expect(open.fault).toMatchObject({ exitCode: 2, hint: expect.stringContaining('is not there yet') })
   })
 
   it('local: nothing leaves the machine', async () => {
@@ -340,17 +338,5 @@ describe('init on a terminal', () => {
     expect((await runInit(cwd, flags, { 'Overwrite it?': 'no' })).fault?.code).toBe('file-exists')
     expect(read(cwd)).toBe('mine')
     expect((await runInit(cwd, flags, { 'Overwrite it?': 'yes' })).fault).toBeNull()
-  })
-
-  it('gives the choice to hold or capture for an internet site', async () => {
-    const cwd = makeTempFolder()
-    expect(
-      (
-        await runInit(cwd, ['--type', 'internet', '--hostname', 'a.b', '--listen', 'smtp://127.0.0.1:2525'], {
-          'is not there yet. What is to become of mail': 'hold',
-        })
-      ).fault,
-    ).toBeNull()
-    expect(parse(read(cwd)).routes).toEqual([{ via: 'hold', reason: 'direct delivery is not there yet' }])
   })
 })

@@ -9,8 +9,10 @@ import { compileAddressPattern, compileGlob } from '../../src/core/pattern.ts'
 import type { RelaySettings } from '../../src/core/route.ts'
 import { createDelivery, type Delivery } from '../../src/delivery/delivery.ts'
 import type { ConfiguredCredential, DeliverySettings, RouteRule } from '../../src/delivery/settings.ts'
+import type { Destinations } from '../../src/ports/destinations.ts'
 import type { AttemptRecord, Journal } from '../../src/ports/journal.ts'
 import type { Acceptance, QueueStore } from '../../src/ports/queue-store.ts'
+import { directLike, NO_DESTINATIONS } from '../support/direct.ts'
 import { createFakeClock, type FakeClock } from '../support/fake-clock.ts'
 import { createFakeTransport, deliverAll, type FakeTransport } from '../support/fake-transport.ts'
 import { type MessageOptions, makeMessage, makeQueueId } from '../support/make-message.ts'
@@ -47,6 +49,7 @@ export interface RigOptions {
   readonly smtp?: FakeTransport
   readonly store?: MemoryStore
   readonly clock?: FakeClock
+  readonly destinations?: Destinations
   readonly queue?: (queue: QueueStore) => QueueStore
 }
 
@@ -97,6 +100,7 @@ export function makeSettings(changes: Partial<DeliverySettings> = {}): DeliveryS
     hostname: 'postern.test',
     routes: [makeRule({ kind: 'relay', relay: 'relay', credential: null })],
     relays: new Map([['relay', { settings: makeRelay(), credentials: [] }]]),
+    direct: directLike(makeRelay()),
     retry: { minDelayMs: 5 * MINUTE, maxDelayMs: HOUR, factor: 2, lifetimeMs: 5 * DAY, jitter: 0 },
     delayNoticeAfterMs: 4 * HOUR,
     readySetMax: 1_000,
@@ -129,6 +133,7 @@ export function createRig(options: RigOptions = {}): Rig {
     settings: makeSettings(options.settings),
     store: queue,
     bodies: store.bodies,
+    destinations: options.destinations ?? NO_DESTINATIONS,
     transports: { smtp, capture },
     clock,
     journal,

@@ -67,7 +67,7 @@ export function createFakeControl(store: MemoryStore, now: () => EpochMs): FakeC
       gate()
       return { changed: ['relays.google.tls'], needsRestart: ['data'] }
     },
-    explainRoute({ from, to, submitter, header }) {
+    async explainRoute({ from, to, submitter, header }) {
       gate()
       const why = `from ${from}, submitter ${submitter}, header ${JSON.stringify(header)}`
       return {
@@ -80,6 +80,8 @@ export function createFakeControl(store: MemoryStore, now: () => EpochMs): FakeC
         decision: 'relay google as jira',
         lane: 'smtp:google/jira',
         credential: 'jira',
+        hosts: null,
+        obstacle: null,
       }
     },
     async flush(lane) {

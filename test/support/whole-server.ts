@@ -21,6 +21,7 @@ import type { DeliverySettings } from '../../src/delivery/settings.ts'
 import { createIntake, type Intake } from '../../src/intake/intake.ts'
 import { createHostResolver } from '../../src/net/host-resolver.ts'
 import { createDialer } from '../../src/net/node-dialer.ts'
+import type { Destinations } from '../../src/ports/destinations.ts'
 import type { AttemptRecord, Journal } from '../../src/ports/journal.ts'
 import type { MessageStory } from '../../src/ports/queue-admin.ts'
 import type { QueueStore } from '../../src/ports/queue-store.ts'
@@ -29,6 +30,7 @@ import type { FaultPlan } from '../../src/store/sqlite/faults.ts'
 import { createCaptureTransport } from '../../src/transports/capture-transport.ts'
 import { createSmtpTransport } from '../../src/transports/smtp-transport.ts'
 import { makeSettings as makeIntakeSettings, Talker } from '../intake/harness.ts'
+import { NO_DESTINATIONS } from './direct.ts'
 import { createFakeClock, type FakeClock, turnEventLoop } from './fake-clock.ts'
 import { makeTempFolder } from './temp-folder.ts'
 
@@ -38,6 +40,8 @@ export interface WholeServerOptions {
   readonly folder?: string
   readonly clock?: FakeClock
   readonly faults?: FaultPlan
+  /** For routes of kind `mx`. */
+  readonly destinations?: (clock: FakeClock) => Destinations
   /** Stands between the server and its queue. */
   readonly queue?: (queue: QueueStore) => QueueStore
 }
@@ -164,6 +168,7 @@ class Server implements WholeServer {
       settings: this.#options.delivery,
       store: queue,
       bodies: store.bodies,
+      destinations: this.#options.destinations?.(clock) ?? NO_DESTINATIONS,
       transports: { smtp, capture: createCaptureTransport() },
       clock,
       journal,

@@ -58,7 +58,7 @@ describe('the memory of hosts', () => {
     expect(order(0)).toEqual(['a', 'b', 'c'])
     memory.failed('a', 0)
     expect(order(1)).toEqual(['b', 'c', 'a'])
-    memory.worked('a')
+    memory.worked('a', 4)
     expect(order(2)).toEqual(['a', 'b', 'c'])
     memory.failed('b', 0)
     expect(order(120_001)).toEqual(['a', 'b', 'c'])

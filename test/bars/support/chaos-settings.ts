@@ -4,6 +4,7 @@
 import { compileAddressPattern } from '../../../src/core/pattern.ts'
 import type { RelaySettings } from '../../../src/core/route.ts'
 import type { ConfiguredRelay, DeliverySettings } from '../../../src/delivery/settings.ts'
+import { directLike } from '../../support/direct.ts'
 
 const LIFETIME_MS = 1_500
 
@@ -32,6 +33,7 @@ export function makeSettings(ports: readonly number[]): DeliverySettings {
       target: { kind: 'relay', relay: `relay${index}`, credential: index % 5 === 0 ? 'login' : null },
     })),
     relays,
+    direct: directLike(makeRelay('direct', [25], false)),
     retry: { minDelayMs: 20, maxDelayMs: 200, factor: 2, lifetimeMs: LIFETIME_MS, jitter: 0.2 },
     delayNoticeAfterMs: null,
     readySetMax: 10_000,
