@@ -16,6 +16,7 @@ import type { SecretReference } from './config-scalars.ts'
 import type { Config } from './config-schema.ts'
 import { readSecret, type SecretPlaces } from './config-secrets.ts'
 import { findUser, isRoot } from './privileges.ts'
+import { authoritiesOf } from './settings-tls.ts'
 
 export interface FilePlaces extends SecretPlaces {
   readonly file: string | null
@@ -82,17 +83,18 @@ function checkCertificates(config: Config, { folder, nowMs }: FilePlaces): Keyed
   const faults = pairs.flatMap(([path, files]) =>
     readCertificatePair(files, folder, nowMs).faults.map(({ which, fault }): KeyedFault => ({ path: [...path, which], part: 'value', fault })),
   )
-  const authorities = Object.entries(config.relays).flatMap(([name, relay]) => {
+  const ofRelays = Object.entries(config.relays).flatMap(([name, relay]) => {
     const { ca } = tlsOf(relay)
-    if (ca === null) return []
-    const path = ['relays', name, 'tls', 'ca']
-    const pem = readPem(ca, folder)
-    if ('fault' in pem) return [{ path, part: 'value', fault: pem.fault } as const]
-    return pem.value.includes('-----BEGIN CERTIFICATE-----')
-      ? []
-      : [{ path, part: 'value', fault: { code: 'tls-invalid', message: `${quote(ca)} holds no certificate in PEM form` } } as const]
+    return ca === null ? [] : [[['relays', name, 'tls', 'ca'], ca] as const]
   })
-  return [...faults, ...authorities]
+  return [...faults, ...[...ofRelays, ...authoritiesOf(config)].flatMap(([path, ca]) => checkAuthorities(path, ca, folder))]
+}
+
+function checkAuthorities(path: KeyPath, ca: string, folder: string): KeyedFault[] {
+  const pem = readPem(ca, folder)
+  if ('fault' in pem) return [{ path, part: 'value', fault: pem.fault }]
+  if (pem.value.includes('-----BEGIN CERTIFICATE-----')) return []
+  return [{ path, part: 'value', fault: { code: 'tls-invalid', message: `${quote(ca)} holds no certificate in PEM form` } }]
 }
 
 function checkSocket(config: Config, { file, cwd }: FilePlaces): KeyedFault[] {

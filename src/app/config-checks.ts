@@ -5,6 +5,7 @@
  */
 
 import { checkDns } from './config-checks-dns.ts'
+import { checkTlsPolicy } from './config-checks-tls.ts'
 import { checkRelays } from './config-checks-relays.ts'
 import { checkRoutes } from './config-checks-routes.ts'
 import { checkDkim } from './config-dkim-keys.ts'
@@ -28,6 +29,7 @@ export function checkConfig(config: Config): readonly KeyedFault[] {
     ...checkBounds(config),
     ...checkPressure(config),
     ...checkDns(config),
+    ...checkTlsPolicy(config),
   ]
 }
 

@@ -47,6 +47,8 @@ export const CONFIG_PROBLEMS = {
   'tls-mismatch': ['error', 'certificate and key do not belong together'],
   'socket-too-long': ['error', 'the path of the admin socket is longer than a Unix socket can have'],
   contradiction: ['error', 'two values contradict each other'],
+  'dane-without-validation': ['warning', 'DANE is demanded, but the name servers are not said to validate'],
+  'matches-all': ['warning', 'an entry for chosen mail names no mail, and is for all of it'],
   'validating-far': ['warning', 'a name server is trusted to validate, but its answers can be forged on their way'],
   'tls-expired': ['warning', 'a certificate is not valid now'],
   'network-any': ['warning', 'everybody may relay without login'],

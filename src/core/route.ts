@@ -5,7 +5,7 @@
  * stored beside the recipient as a hint for claims only.
  */
 import type { LaneKey } from './brand.ts'
-import type { DaneDemand, ReportedPolicy, TlsBasis } from './tls-policy.ts'
+import type { DaneDemand, ReportedPolicy, TlsBasis, TlsDemand } from './tls-policy.ts'
 
 /**
  * none: plain; may: TLS if offered, unverified; encrypt: TLS or defer; verify: TLS, chain and name right, or defer;
@@ -121,9 +121,9 @@ export interface PhaseTimeouts {
 }
 
 export type Route =
-  | { readonly kind: 'relay'; readonly relay: RelaySettings; readonly credential: Credential | null }
+  | { readonly kind: 'relay'; readonly relay: RelaySettings; readonly credential: Credential | null; readonly tlsDemand?: TlsDemand }
   /** To the servers of the recipient's domain; null: they have to be looked up first. */
-  | { readonly kind: 'mx'; readonly direct: DirectSettings; readonly destination: Destination | null }
+  | { readonly kind: 'mx'; readonly direct: DirectSettings; readonly destination: Destination | null; readonly tlsDemand?: TlsDemand }
   /** Into the mailbox of a user of this machine; null: the address is nobody's. */
   | { readonly kind: 'mailbox'; readonly user: string | null }
   | { readonly kind: 'hold'; readonly reason: string }

@@ -19,6 +19,12 @@ export interface TlsaRecord {
  */
 export type ConfiguredTlsLevel = 'none' | 'may' | 'encrypt' | 'verify' | 'dane' | 'dane-only'
 
+/**
+ * What is demanded for one recipient's mail beyond what its way demands: a level to reach at least, or (RFC 8689
+ * §5, `TLS-Required: No`) `relaxed`, TLS if it can be had. Left out: nothing.
+ */
+export type TlsDemand = 'encrypt' | 'verify' | 'dane-only' | 'relaxed'
+
 /** Who demands it; names the policy in log, history and reports. */
 export type TlsBasis = 'configured' | 'mta-sts' | 'dane' | 'requiretls'
 

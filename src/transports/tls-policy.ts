@@ -1,10 +1,11 @@
 /**
  * What a TLS level asks of a session, decided from what the peer offers.
  *
- * none: plain; may: TLS if offered, and plain on a new connection if it fails (RFC 7435); encrypt and
- * verify: TLS or nothing is sent, neither content nor credentials. Handshakes are the dialer's.
+ * none: plain; may: TLS if offered, and plain on a new connection if it fails (RFC 7435); encrypt, verify
+ * and dane: TLS or nothing is sent, neither content nor credentials. Handshakes are the dialer's.
  */
 import type { RelayHost, TlsLevel, TlsRequirement } from '../core/route.ts'
+import type { DaneDemand } from '../core/tls-policy.ts'
 import type { TlsOptions } from '../ports/network.ts'
 
 export type TlsStep = 'proceed' | 'starttls' | 'refuse'
@@ -33,9 +34,18 @@ export function mayGoPlain(level: TlsLevel, host: RelayHost): boolean {
 export function tlsOptionsOf(host: RelayHost, tls: TlsRequirement, key: string): TlsOptions {
   return {
     serverName: tls.serverName ?? host.host.replace(/^\[(?:IPv6:)?(.*)\]$/i, '$1'),
-    verify: tls.level === 'verify',
+    verify: tls.level === 'verify' || tls.level === 'dane',
     ca: tls.ca,
     minVersion: tls.minVersion,
     sessionKey: key,
+    ...(tls.level === 'dane' ? { dane: recordsOf(tls) } : {}),
+    ...(tls.basis === undefined ? {} : { basis: tls.basis }),
+    ...(tls.hostUnproved === true ? { hostUnproved: true } : {}),
   }
+}
+
+function recordsOf({ dane }: TlsRequirement): DaneDemand {
+  // Without records nothing would be verified.
+  if (dane === undefined) throw new Error('level dane without TLSA records')
+  return dane
 }
