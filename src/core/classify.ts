@@ -50,6 +50,8 @@ export type AttemptFault =
   | { readonly kind: 'tls-policy'; readonly detail: string }
   /** Bytes came behind the reply to STARTTLS: somebody injects (C03). */
   | { readonly kind: 'tls-injection' }
+  /** The peer is ourselves (O19). */
+  | { readonly kind: 'loop' }
   /** No login is possible: no common mechanism, or the password cannot be had. */
   | { readonly kind: 'no-login'; readonly detail: string }
 
@@ -121,6 +123,8 @@ export function classifyFault(phase: AttemptPhase, fault: AttemptFault): Deferra
       return faultDeferral(phase, enhanced(4, 7, 5), 'hop', `TLS policy: ${fault.detail}`)
     case 'tls-injection':
       return faultDeferral(phase, enhanced(4, 7, 5), 'hop', 'bytes came behind the reply to STARTTLS: somebody tries to inject replies; connection abandoned')
+    case 'loop':
+      return faultDeferral(phase, enhanced(4, 4, 6), 'hop', 'mail loops back to this server: a Postern of the same name answers there')
     case 'no-login':
       return { ...faultDeferral(phase, enhanced(4, 7, 8), 'credential', fault.detail), hop: 'credential-refused' }
     default:

@@ -13,6 +13,7 @@ import { type ClientPhase, isAnswer, nextSessionState, OUTSTANDING, PHASES, type
 import { ClientPipeline, type PipelineSession, TRANSACTIONS_MAX } from './client-pipeline.ts'
 import { isAccepted } from './client-transaction.ts'
 import { formatWords } from './command-format.ts'
+import { greetsAs } from './greeting.ts'
 import { REPLY_FAULT_TEXTS, ReplyReader } from './reply-codec.ts'
 import type { SaslExchange } from './sasl.ts'
 
@@ -150,9 +151,9 @@ export class ClientEngine {
   get capabilities(): Capabilities | null {
     return this.#capabilities
   }
-  /** By its text we recognise ourselves. */
-  get greeting(): SmtpReply | null {
-    return this.#greeting
+  /** The peer greets as our own server does. */
+  get meetsItself(): boolean {
+    return this.#greeting !== null && greetsAs(this.#greeting, this.#heloName)
   }
   get authenticated(): boolean {
     return this.#authenticated

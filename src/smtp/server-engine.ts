@@ -9,6 +9,7 @@ import { reply, type SmtpReply } from '../core/reply.ts'
 import { asBuffer, decodeLine } from './bytes.ts'
 import { parseCommandLine, type Verb } from './command.ts'
 import type { DotDecoder } from './dot-codec.ts'
+import { greetingText } from './greeting.ts'
 import { LineReader } from './line-reader.ts'
 import { type Answer, ServerDialogue } from './server-dialogue.ts'
 import type { ServerEvents, ServerSettings } from './server-events.ts'
@@ -55,7 +56,7 @@ export class ServerEngine {
   start(refusal?: SmtpReply): void {
     if (this.#dialogue.state === 'closing') return
     this.#started = true
-    if (refusal === undefined) this.#dialogue.output.add(reply(220, null, `${this.#settings.hostname} ESMTP Postern`))
+    if (refusal === undefined) this.#dialogue.output.add(reply(220, null, greetingText(this.#settings.hostname)))
     else this.#dialogue.closeWith(refusal, 'refused')
     this.#dialogue.output.flush()
   }

@@ -99,6 +99,7 @@ describe('faults without a reply', () => {
     ['starttls', { kind: 'tls-missing' }, '4.7.4', 'hop'],
     ['starttls', { kind: 'tls-failed', code: 'CERT_HAS_EXPIRED', message: 'certificate has expired' }, '4.7.5', 'hop'],
     ['starttls', { kind: 'tls-injection' }, '4.7.5', 'hop'],
+    ['greeting', { kind: 'loop' }, '4.4.6', 'hop'],
     ['auth', { kind: 'no-login', detail: 'no common mechanism' }, '4.7.8', 'credential'],
     ['mail', { kind: 'timeout', afterMs: 300_000 }, '4.4.2', 'session'],
     ['content', { kind: 'network', code: 'ECONNRESET', message: 'reset' }, '4.4.2', 'session'],

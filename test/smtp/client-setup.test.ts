@@ -18,7 +18,7 @@ describe('setting up', () => {
       expect(session.log).toEqual(['ready'])
       expect(session.capabilities).toMatchObject({ pipelining: true, sizeOctets: 1000 })
       expect([session.engine.phase, session.engine.idle, session.engine.usable, session.engine.room]).toEqual([null, true, true, 2])
-      expect(session.engine.greeting?.lines).toEqual(['mx.test', 'hello'])
+      expect(session.engine.meetsItself).toBe(false)
     }
   })
 

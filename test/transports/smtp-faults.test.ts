@@ -74,6 +74,14 @@ describe('a greeting', () => {
   })
   it('reset before it defers (O01)', async () =>
     expect(outcomesOf((await sendTo([reset])).report)[0]).toMatch(/^deferred 4\.4\.[12] hop at (connect|greeting)$/))
+  it.each([
+    ['is our own, ours in other letters', '220 POSTERN.test ESMTP Postern', 'deferred 4.4.6 hop at greeting'],
+    ['has our name, but is of another server on our machine', '220 postern.test ESMTP Postfix', 'delivered 2.0.0'],
+    ['is of another Postern', '220 relay.test ESMTP Postern', 'delivered 2.0.0'],
+  ])('that %s is known by its text (O19)', async (_, greeting, expected) => {
+    const { report } = await sendTo([send(greeting), serve()])
+    expect(outcomesOf(report)).toEqual([expected])
+  })
   it('220 without text is fine', async () => expect(outcomesOf((await sendTo([send('220'), serve()])).report)).toEqual(['delivered 2.0.0']))
   it('that drips is cut off by the deadline for the whole reply (O02, O05)', async () => {
     const { report } = await sendTo([send('220-slow\r\n220-'), stay], { waitMs: 301_000 })
