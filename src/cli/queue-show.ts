@@ -11,7 +11,7 @@ import { type CliContext, print } from './context.ts'
 import { decodeWords } from './encoded-words.ts'
 import { escapeContent, escapeText, toJson } from './escape.ts'
 import { age, counted, localTime, paint, size } from './format.ts'
-import { lastWord, stateName, stateStyle } from './rows.ts'
+import { lastWord, originalTo, stateName, stateStyle } from './rows.ts'
 import type { GlobalOptions } from './socket-path.ts'
 import { isReply } from './story.ts'
 
@@ -87,7 +87,7 @@ function describeRecipient(context: CliContext, row: RecipientAnswer): readonly 
   const due = row.dueAt === null || row.state !== 'queued' ? '' : `, next ${localTime(row.dueAt)}`
   const finished = row.finishedAt === null ? '' : `, finished ${localTime(row.finishedAt)}`
   const notify = row.notify === null ? '' : `, NOTIFY=${(row.notify === 'never' ? ['never'] : row.notify).join(',').toUpperCase()}`
-  const original = row.originalRecipient === null ? '' : `, ORCPT=${escapeText(row.originalRecipient)}`
+  const original = originalTo(row)
   const last = lastWord(row)
   return [
     `  ${escapeText(row.recipient)}: ${state}, ${tries}${due}${finished}, ${escapeText(row.lane)}${notify}${original}`,

@@ -1,10 +1,11 @@
 /**
  * Rows of the queue: fetched page by page, shown as a table, JSON or CSV.
  */
-import type { LaneStatus, QueueFilter, QueuePage, QueueRow } from '../admin/api-types.ts'
+import type { LaneStatus, QueueFilter, QueuePage, QueueRow, RecipientAnswer } from '../admin/api-types.ts'
+import { readOriginalRecipient } from '../core/original-recipient.ts'
 import type { AdminClient } from './client.ts'
 import type { CliContext } from './context.ts'
-import { csvCell, toJson } from './escape.ts'
+import { csvCell, escapeText, toJson } from './escape.ts'
 import { filterQuery } from './filters.ts'
 import { age, isoTime, type Paint, size, until } from './format.ts'
 import { type Column, createTable } from './table.ts'
@@ -60,6 +61,7 @@ export async function printRows(context: CliContext, pages: AsyncIterable<QueueP
 export function stateName(row: QueueRow): string {
   if (row.state === 'queued' && row.attempts > 0) return 'deferred'
   if (row.state !== 'delivered') return row.state
+  if (row.lastRelay === 'rewritten') return 'rewritten'
   return row.lane === 'capture' ? 'captured' : row.lane === 'discard' ? 'discarded' : 'delivered'
 }
 
@@ -68,6 +70,11 @@ export function stateStyle(row: QueueRow): Paint | null {
   if (row.state === 'delivered') return state === 'discarded' ? null : 'green'
   if (state === 'deferred' || state === 'held') return 'yellow'
   return state === 'failed' || state === 'expired' ? 'red' : null
+}
+
+/** `, orig_to=sales@example.com`: what the mail was addressed to before rewriting, or what its sender calls the recipient; empty: the same. */
+export function originalTo({ originalRecipient }: Pick<RecipientAnswer, 'originalRecipient'>): string {
+  return originalRecipient === null ? '' : `, orig_to=${escapeText(readOriginalRecipient(originalRecipient) ?? originalRecipient)}`
 }
 
 /** The last reply, or why it is held. */

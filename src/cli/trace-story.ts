@@ -1,7 +1,7 @@
 /**
  * The story of one message in order, and for every unfinished recipient why it waits.
  */
-import type { FindAnswer, QueueRow, ServerStatus, StoryAnswer } from '../admin/api-types.ts'
+import type { FindAnswer, QueueRow, RecipientAnswer, ServerStatus, StoryAnswer } from '../admin/api-types.ts'
 import type { QueueId } from '../core/brand.ts'
 import { parseQueueId } from '../core/queue-id.ts'
 import { isFinal } from '../core/recipient-state.ts'
@@ -10,7 +10,7 @@ import { type CliContext, CliError, EXIT, print } from './context.ts'
 import { decodeWords } from './encoded-words.ts'
 import { escapeText, toJson } from './escape.ts'
 import { age, localTime, paint, size } from './format.ts'
-import { stateName, stateStyle } from './rows.ts'
+import { originalTo, stateName, stateStyle } from './rows.ts'
 import type { GlobalOptions } from './socket-path.ts'
 import { describeEvent, explainWait } from './story.ts'
 import { createTable } from './table.ts'
@@ -119,9 +119,9 @@ export function describeStory(context: CliContext, { message, recipients, histor
   ]
 }
 
-function describeStanding(context: CliContext, row: QueueRow): string {
+function describeStanding(context: CliContext, row: RecipientAnswer): string {
   const look = stateStyle(row)
   const state = look === null ? stateName(row) : paint(context, look, stateName(row))
   const took = row.finishedAt === null ? '' : ` after ${age(row.finishedAt - row.acceptedAt)}`
-  return `${escapeText(row.recipient)}: ${state}${took}`
+  return `${escapeText(row.recipient)}: ${state}${took}${originalTo(row)}`
 }

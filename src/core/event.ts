@@ -24,6 +24,7 @@ export const EVENT_KINDS = [
   'dsn-queued',
   'dsn-suppressed',
   'quarantined',
+  'rewritten',
 ] as const
 export type EventKind = (typeof EVENT_KINDS)[number]
 

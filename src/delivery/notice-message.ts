@@ -5,10 +5,12 @@
  */
 import { formatMailbox } from '../core/address.ts'
 import type { BodyRef } from '../core/brand.ts'
+import type { Envelope, EnvelopeRecipient } from '../core/envelope.ts'
 import { recipientId } from '../core/queue-id.ts'
 import { submitterOf } from '../core/submitter.ts'
 import type { ComposedDsn, DsnRequest } from '../message/dsn.ts'
 import { type Acceptance, type AcceptedMessage, INLINE_OCTETS_MAX, type Placement } from '../ports/queue-store.ts'
+import type { RewrittenRecipient } from '../ports/rewriter.ts'
 import type { DeliveryContext } from './context.ts'
 
 /** Where a message of our own goes: queued, or held if its route says so. */
@@ -28,8 +30,7 @@ export async function acceptanceOfNotice(dsn: ComposedDsn, parts: NoticeParts): 
     envelope: {
       queueId,
       reversePath: { kind: 'null' },
-      // RFC 3461 §6.2: a DSN asks for none.
-      recipients: [{ id: recipientId(queueId, 0), forwardPath: request.to, notify: 'never', originalRecipient: null }],
+      recipients: recipientsOf(request, context),
       body: dsn.body,
       smtputf8: dsn.smtputf8,
       // RFC 8689 §5: what was to be kept secret on its way out is kept so on its way back.
@@ -60,6 +61,17 @@ export async function acceptanceOfNotice(dsn: ComposedDsn, parts: NoticeParts): 
   await writer.write(dsn.content)
   await writer.finish()
   return { message, content: null, placements }
+}
+
+/** RFC 3461 §6.2: a DSN asks for none. The sender it goes to may be an alias. */
+function recipientsOf({ queueId, to }: DsnRequest, { rewriter }: DeliveryContext): Envelope['recipients'] {
+  const asked = { forwardPath: to, notify: 'never', originalRecipient: null } as const
+  const [first, ...others] = rewriter?.()?.rewriteRecipients([asked]) ?? [{ ...asked, unrewritten: null }]
+  const complete = ({ unrewritten, ...recipient }: RewrittenRecipient, index: number): EnvelopeRecipient => {
+    const id = recipientId(queueId, index)
+    return unrewritten === null ? { ...recipient, id } : { ...recipient, id, unrewritten }
+  }
+  return [complete(first, 0), ...others.map((recipient, index) => complete(recipient, index + 1))]
 }
 
 /** A notice that cannot be signed goes out unsigned: nobody is there to be told to try again, and the sender must hear of it. */

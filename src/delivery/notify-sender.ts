@@ -9,7 +9,7 @@ import { formatMailbox, parseMailbox } from '../core/address.ts'
 import type { EpochMs } from '../core/brand.ts'
 import type { Mailbox, Notify, ReversePath } from '../core/envelope.ts'
 import type { RecipientOutcome, RemoteMta } from '../core/outcome.ts'
-import { type EnhancedStatus, enhanced, type SmtpReply } from '../core/reply.ts'
+import { type EnhancedStatus, enhanced, formatReply, type SmtpReply } from '../core/reply.ts'
 import { composeDsn, type DsnKind, type DsnRecipient, type DsnRequest } from '../message/dsn.ts'
 import type { Acceptance, AcceptedMessage, HistoryLine, LeasedRecipient } from '../ports/queue-store.ts'
 import type { DeliveryContext } from './context.ts'
@@ -72,7 +72,7 @@ export class SenderNotices {
   async compose(kind: DsnKind, message: AcceptedMessage, subjects: readonly [NoticeSubject, ...NoticeSubject[]]): Promise<Notice> {
     const { reversePath } = message.envelope
     const to = this.#addressee(kind, message)
-    if (to === null) return reversePath.kind === 'null' ? this.#doubleBounce(kind, message) : NO_NOTICE
+    if (to === null) return this.#doubleBounce(kind, message)
     if (!this.#allowed(to)) return this.#suppressed(`more than ${this.#context.settings.dsn.perSenderPerHourMax} notices to this sender in an hour`)
     try {
       const acceptance = await this.#write(kind, message, { to, subjects })
@@ -90,18 +90,30 @@ export class SenderNotices {
   /** The sender; for undeliverable notices the postmaster, unless it is he who cannot be reached. */
   #addressee(kind: DsnKind, message: AcceptedMessage): Mailbox | null {
     const { reversePath, recipients } = message.envelope
-    if (reversePath.kind === 'mailbox') return reversePath.mailbox
+    if (reversePath.kind === 'mailbox' && this.#unreachable(reversePath.mailbox) === null) return reversePath.mailbox
     const { postmaster } = this.#context.settings.dsn
     if (postmaster === null || (kind !== 'failed' && kind !== 'expired')) return null
     const mailbox = parseMailbox(postmaster)
     if (mailbox === null) return null
+    if (this.#unreachable(mailbox) !== null) return null
     const ownTrouble = recipients.some(({ forwardPath }) => formatMailbox(forwardPath).toLowerCase() === formatMailbox(mailbox).toLowerCase())
     return ownTrouble ? null : mailbox
   }
 
+  /** Why a notice could not be delivered here: no such local user, aliases in a circle. Null: nothing is known against it. */
+  #unreachable(mailbox: Mailbox): string | null {
+    const check = this.#context.rewriter?.()?.checkRecipient(mailbox) ?? null
+    return check?.kind === 'refused' ? formatReply(check.reply) : null
+  }
+
   #doubleBounce(kind: DsnKind, message: AcceptedMessage): Notice {
     if (kind !== 'failed' && kind !== 'expired') return NO_NOTICE
-    const { queueId } = message.envelope
+    const { queueId, reversePath } = message.envelope
+    if (reversePath.kind === 'mailbox') {
+      const reason = `nobody is told, for the sender cannot be reached: ${this.#unreachable(reversePath.mailbox) ?? 'he is gone'}`
+      this.#context.journal.note('delivery', 'warn', `a message cannot be delivered and ${reason}`, { queueId })
+      return this.#suppressed(reason)
+    }
     this.#context.journal.note('delivery', 'warn', 'a message without a sender cannot be delivered and nobody is told', {
       queueId,
       subject: message.header.subject,

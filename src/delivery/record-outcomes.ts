@@ -6,6 +6,7 @@
  */
 import { formatMailbox, formatReversePath } from '../core/address.ts'
 import type { EpochMs } from '../core/brand.ts'
+import { readOriginalRecipient } from '../core/original-recipient.ts'
 import type { AttemptReport, RecipientOutcome } from '../core/outcome.ts'
 import type { DsnKind } from '../message/dsn.ts'
 import type { HistoryLine, LeasedRecipient, Settlement } from '../ports/queue-store.ts'
@@ -181,7 +182,7 @@ export class OutcomeRecorder {
       queueId: envelope.queueId,
       from: formatReversePath(envelope.reversePath),
       to: formatMailbox(leased.recipient.forwardPath),
-      originalTo: leased.recipient.originalRecipient,
+      originalTo: originalOf(leased),
       lane: batch.lane.key,
       relay: report === null ? null : report.remoteMta,
       attempt: leased.attempts,
@@ -195,6 +196,11 @@ export class OutcomeRecorder {
       duplicatePossible: decision.duplicatePossible,
     })
   }
+}
+
+/** As people write addresses; what cannot be read so stays as it came. */
+function originalOf({ recipient: { originalRecipient } }: LeasedRecipient): string | null {
+  return originalRecipient === null ? null : (readOriginalRecipient(originalRecipient) ?? originalRecipient)
 }
 
 const DISCARDED = 'the route discards it'

@@ -86,6 +86,22 @@ export function holdOf(leased: LeasedRecipient, at: EpochMs, kind: 'held' | 'qua
   }
 }
 
+/** Stands for the relay of what went on as another message, so that lists can tell it from what was delivered. */
+const REWRITTEN = 'rewritten'
+
+/** Its place is taken by another message: see `reentry.ts`. */
+export function rewrittenOf(leased: LeasedRecipient, at: EpochMs, reason: string): Settlement {
+  return {
+    recipientId: leased.recipient.id,
+    token: leased.token,
+    change: { event: 'deliver' },
+    at,
+    history: [{ kind: 'rewritten', detail: { reason } }],
+    last: { status: '2.0.0', text: reason, relay: REWRITTEN },
+    delayNoticeSent: false,
+  }
+}
+
 export function discardOf(leased: LeasedRecipient, at: EpochMs, rule: string): Settlement {
   return {
     recipientId: leased.recipient.id,

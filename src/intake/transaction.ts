@@ -33,7 +33,7 @@ export class Transaction {
   }
 
   /** `hostname` is the domain of a bare postmaster (RFC 5321 §4.5.1). Null: added, else why not. */
-  addRecipient(rcpt: RcptCommand, hostname: string, rewriter: Rewriter | null): SmtpReply | null {
+  addRecipient(rcpt: RcptCommand, hostname: string, rewriter: Rewriter | null = null): SmtpReply | null {
     const forwardPath: Mailbox =
       rcpt.forwardPath === 'postmaster' ? { localPart: 'postmaster', domain: hostname.toLowerCase() as DomainName } : rcpt.forwardPath
     const refusal = rewriter === null ? null : this.#checkRewritten(forwardPath, rewriter)

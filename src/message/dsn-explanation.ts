@@ -4,6 +4,7 @@
  * Plain text in UTF-8. Speaks to the sender of a mail, who knows nothing of SMTP.
  */
 import { formatMailbox } from '../core/address.ts'
+import { readOriginalRecipient } from '../core/original-recipient.ts'
 import type { EnhancedStatus } from '../core/reply.ts'
 import type { DsnKind, DsnRecipient, DsnRequest } from './dsn-request.ts'
 import { cleanLine, wrapWords } from './dsn-text.ts'
@@ -11,6 +12,8 @@ import { formatDateTime } from './received-field.ts'
 
 const WIDTH = 76
 const SUBJECT_MAX = 200
+/** RFC 5321 §4.5.3.1: 64 octets, `@`, 255 octets. What is longer is shown among the details only. */
+const ADDRESS_CHARS_MAX = 320
 
 /** Ends in CRLF. */
 export function composeExplanation(request: DsnRequest): string {
@@ -51,7 +54,7 @@ function aboutRecipient(kind: DsnKind, recipient: DsnRecipient): string[] {
   const where = remoteMta === null ? '' : ` (${cleanLine(remoteMta.host)} [${cleanLine(remoteMta.address)}])`
   const advice = kind === 'failed' || kind === 'expired' ? adviceFor(recipient.status) : null
   return [
-    `<${cleanLine(formatMailbox(recipient.mailbox))}>`,
+    namesOf(recipient),
     ...indented(`${capitalized(cleanLine(reason))}${where}.`),
     ...(reply === null ? [] : ['    The server said, word for word:', ...reply.lines.flatMap((line) => quoted(`${reply.code} ${cleanLine(line)}`))]),
     ...(recipient.duplicatePossible
@@ -61,6 +64,15 @@ function aboutRecipient(kind: DsnKind, recipient: DsnRecipient): string[] {
       : []),
     ...(advice === null ? [] : indented(advice)),
   ]
+}
+
+/** The address that the sender wrote comes first: he knows no other. */
+function namesOf({ mailbox, originalRecipient }: DsnRecipient): string {
+  const address = formatMailbox(mailbox)
+  const original = originalRecipient === null ? null : readOriginalRecipient(originalRecipient)
+  return original === null || original === address || original.length > ADDRESS_CHARS_MAX
+    ? `<${cleanLine(address)}>`
+    : `<${cleanLine(original)}> (delivered to <${cleanLine(address)}>)`
 }
 
 function closingOf(kind: DsnKind): string {

@@ -42,8 +42,9 @@ export function formatSender(path: ReversePath): string {
 }
 export { formatDomain, formatMailbox }
 
-/** NOTIFY and ORCPT of a recipient; null where neither was given, as almost always. */
-export function formatDsn({ notify, originalRecipient }: EnvelopeRecipient): string | null {
+/** NOTIFY and ORCPT of a recipient, and why it waits to be rewritten; null where there is none of it, as almost always. */
+export function formatDsn({ notify, originalRecipient, unrewritten }: EnvelopeRecipient): string | null {
+  if (unrewritten !== undefined) return JSON.stringify([notify, originalRecipient, unrewritten])
   return notify === null && originalRecipient === null ? null : JSON.stringify([notify, originalRecipient])
 }
 
@@ -79,8 +80,9 @@ export function parseMessage(fields: MessageFields, recipients: readonly Recipie
 }
 
 function parseRecipient(queueId: QueueId, index: number, { address, dsn }: RecipientFields): EnvelopeRecipient {
-  const [notify, originalRecipient] = dsn === null ? [null, null] : (JSON.parse(dsn) as [Notify, string | null])
-  return { id: recipientId(queueId, index), forwardPath: splitAddress(address), notify, originalRecipient }
+  const [notify, originalRecipient, unrewritten] = dsn === null ? [null, null] : (JSON.parse(dsn) as [Notify, string | null, string?])
+  const recipient = { id: recipientId(queueId, index), forwardPath: splitAddress(address), notify, originalRecipient }
+  return unrewritten === undefined ? recipient : { ...recipient, unrewritten }
 }
 
 function parseSender(sender: string): ReversePath {

@@ -106,6 +106,19 @@ function exerciseLooking(open: OpenStoreUnderTest): void {
     expect(await store.admin.findByAddress('jira@x.example', 1)).toEqual(found.slice(0, 1))
     expect(await store.admin.findByAddress('jira', 10)).toEqual([])
   })
+  it('finds messages by the address before rewriting', async () => {
+    const store = await open()
+    const { message } = await add(store, { to: ['catchall@x.example'], originalRecipient: 'rfc822;bob+2Bnews@y.example' })
+    await add(store, { to: ['catchall@x.example'], originalRecipient: 'rfc822;abob+2Bnews@y.example' })
+    expect(await store.admin.findByAddress('Bob+news@y.example', 10)).toEqual([message.envelope.queueId])
+    expect(await store.admin.findByAddress('news@y.example', 10)).toEqual([])
+  })
+  it('keeps why a recipient could not be rewritten', async () => {
+    const store = await open()
+    const { message } = await add(store, { unrewritten: 'no table' })
+    const story = await store.admin.story(message.envelope.queueId)
+    expect(story?.message.envelope.recipients.map(({ unrewritten }) => unrewritten)).toEqual(['no table'])
+  })
   it('gives content with its prefix, as it would be sent', async () => {
     const store = await open()
     const { message } = await add(store, { prefix: 'Received: x\r\n', content: 'Subject: y\r\n\r\nz\r\n' })

@@ -22,6 +22,7 @@ export interface MessageOptions {
   readonly login?: string | null
   readonly notify?: Notify
   readonly originalRecipient?: string | null
+  readonly unrewritten?: string
   readonly envelopeId?: string | null
   readonly returnContent?: 'full' | 'headers' | null
   readonly body?: '7bit' | '8bitmime'
@@ -68,6 +69,7 @@ export function makeMessage(options: MessageOptions = {}): AcceptedMessage {
       forwardPath: makeMailbox(address),
       notify: options.notify ?? null,
       originalRecipient: options.originalRecipient ?? null,
+      ...(options.unrewritten === undefined ? {} : { unrewritten: options.unrewritten }),
     }),
   )
   const [first, ...rest] = recipients

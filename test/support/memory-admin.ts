@@ -4,6 +4,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import type { EpochMs } from '../../src/core/brand.ts'
 import type { Mailbox, ReversePath } from '../../src/core/envelope.ts'
+import { readOriginalRecipient } from '../../src/core/original-recipient.ts'
 import { compileGlob } from '../../src/core/pattern.ts'
 import { isFinal, type StateKind, transition } from '../../src/core/recipient-state.ts'
 import type { ActResult, QueueAct, QueueAdmin, QueueFilter, QueueRow } from '../../src/ports/queue-admin.ts'
@@ -49,7 +50,9 @@ export function createMemoryAdmin(state: MemoryState): QueueAdmin {
     },
     async findByAddress(address, limit) {
       const wanted = address.toLowerCase()
-      const ids = select({}).filter((row) => [senderOf(state, row), recipientOf(state, row)].some((text) => text.toLowerCase() === wanted))
+      const ids = select({}).filter((row) =>
+        [senderOf(state, row), recipientOf(state, row), originalOf(state, row)].some((text) => text.toLowerCase() === wanted),
+      )
       return [...new Set(ids.map((row) => row.queueId))].reverse().slice(0, limit)
     },
     async act(act, filter, by, now) {
@@ -103,6 +106,11 @@ function senderOf(state: MemoryState, row: MemoryRow): string {
 function recipientOf(state: MemoryState, row: MemoryRow): string {
   const path = state.messages.get(row.queueId)?.envelope.recipients[row.index]?.forwardPath
   return path === undefined ? '' : formatMailbox(path)
+}
+
+function originalOf(state: MemoryState, row: MemoryRow): string {
+  const orcpt = state.messages.get(row.queueId)?.envelope.recipients[row.index]?.originalRecipient ?? null
+  return (orcpt === null ? null : readOriginalRecipient(orcpt)) ?? ''
 }
 
 function likeText(wanted: string, text: string): boolean {

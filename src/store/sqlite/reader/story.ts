@@ -3,6 +3,7 @@
  */
 import type { EpochMs } from '../../../core/brand.ts'
 import type { EventDetail, EventKind, HistoryEvent } from '../../../core/event.ts'
+import { formatOriginalRecipient } from '../../../core/original-recipient.ts'
 import { queueIdFromNumber } from '../../../core/queue-id.ts'
 import type { Database } from '../database.ts'
 import type { Calls } from '../reader-wire.ts'
@@ -14,7 +15,7 @@ const RECIPIENTS = `SELECT message_id, n, state, accepted_at, sender, address, d
   FROM recipients WHERE message_id = ? ORDER BY n`
 export const HISTORY_OF = 'SELECT at, kind, recipient, detail FROM history WHERE message_id = ? ORDER BY serial'
 /** Newest first, so that an address in use is found at once; one that is not costs a walk over the slim table. */
-const BY_ADDRESS = `SELECT message_id FROM recipients WHERE lower(address) = ?1 OR lower(sender) = ?1 ORDER BY message_id DESC, n DESC`
+const BY_ADDRESS = `SELECT message_id FROM recipients WHERE lower(address) = ?1 OR lower(sender) = ?1 OR instr(lower(dsn), ?2) > 0 ORDER BY message_id DESC, n DESC`
 export const HISTORY_AFTER = 'SELECT serial, message_id, at, kind, recipient, detail FROM history WHERE serial > ? ORDER BY serial LIMIT ?'
 const HISTORY_START = 'SELECT serial FROM history ORDER BY serial DESC LIMIT 1 OFFSET ?'
 const HISTORY_END = 'SELECT max(serial) AS serial FROM history'
@@ -42,7 +43,7 @@ export function createStoryCalls(db: Database): Calls<'story' | 'find' | 'histor
     },
     find({ address, limit }) {
       const ids = new Set<number>()
-      for (const row of byAddress.iterate(address.toLowerCase())) {
+      for (const row of byAddress.iterate(address.toLowerCase(), originalInDsn(address))) {
         ids.add(row.message_id as number)
         if (ids.size >= limit) break
       }
@@ -50,6 +51,11 @@ export function createStoryCalls(db: Database): Calls<'story' | 'find' | 'histor
     },
     history: createHistory(db),
   }
+}
+
+/** As the ORCPT of an address stands in the column `dsn`, in lower case: mail is found by the address before rewriting, too. */
+function originalInDsn(address: string): string {
+  return JSON.stringify(formatOriginalRecipient(address) ?? address).toLowerCase()
 }
 
 function createHistory(db: Database): Calls<'history'>['history'] {
