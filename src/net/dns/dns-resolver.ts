@@ -40,8 +40,8 @@ export interface DnsClient extends DnsResolver {
 }
 
 const FAULT_KEPT_MS = 5_000
-/** Sockets at once; more questions wait. */
-const QUESTIONS_MAX = 400
+/** At once; more wait. A server's socket has room for some 270 datagrams, what comes at once beyond that is lost. */
+const QUESTIONS_MAX = 200
 const WAITING_MAX = 20_000
 
 export function createDnsResolver(parts: DnsResolverParts): DnsClient {

@@ -33,7 +33,7 @@ export interface Query {
 export type Match = 'answer' | 'stray' | 'doubtful'
 
 const RECURSION_DESIRED = 1 << 8
-const AUTHENTIC_DATA = 1 << 5
+const AUTHENTIC = 1 << 5
 const DNSSEC_OK = 1 << 15
 const UDP_OCTETS = 1232
 const HEADER_OCTETS = 12
@@ -49,7 +49,7 @@ export function makeQuery(question: Question, options: QueryOptions): Query {
   const bytes = packet.encode({
     type: 'query',
     id,
-    flags: RECURSION_DESIRED | (options.dnssec ? AUTHENTIC_DATA : 0),
+    flags: RECURSION_DESIRED | (options.dnssec ? AUTHENTIC : 0),
     questions: [{ name: askedName, type: question.kind.name }],
     ...(options.edns ? { additionals: [{ type: 'OPT', name: '.', udpPayloadSize: UDP_OCTETS, flags: options.dnssec ? DNSSEC_OK : 0 }] } : {}),
   })
