@@ -50,13 +50,17 @@ await runBar('R16 fuzz-client', async ({ full, seed }) => {
   )
 
   const target = full ? 50_000 : 2_000
-  // Warm first: what was compiled and cached once does not count as growth; the store's page caches are full after some 25,000 sessions.
-  const warm = full ? 30_000 : 1_500
+  // Warm first: what was compiled and cached once does not count as growth.
+  const warm = full ? 15_000 : 1_500
   await rig.feed(() => counts.sessions < warm)
-  const before = await whenQuiet(counts, null)
-  await rig.feed(() => counts.sessions < warm + target)
-  const after = await whenQuiet(counts, before)
-  const grownOctets = after.rssOctets - before.rssOctets
+  const looks = [await whenQuiet(counts, null)]
+  const legs = full ? 5 : 1
+  for (let leg = 1; leg <= legs; leg++) {
+    await rig.feed(() => counts.sessions < warm + (target * leg) / legs)
+    looks.push(await whenQuiet(counts, leg === legs ? (looks[0] ?? null) : null))
+  }
+  const [before, after] = [looks[0] as Footprint, looks.at(-1) as Footprint]
+  const grownOctets = lastingGrowth(looks)
   const left = leftOver(before, after)
   await rig.stop()
   for (const peer of peers) await peer.close()
@@ -94,6 +98,7 @@ await runBar('R16 fuzz-client', async ({ full, seed }) => {
       longestSessionMs: Math.round(counts.longestSessionMs),
       rssMB: Math.round(after.rssOctets / 1e6),
       rssGrowthMB: (grownOctets / 1e6).toFixed(1),
+      rssLooksMB: looks.map(({ rssOctets }) => Math.round(rssOctets / 1e6)).join(','),
       heapGrowthMB: ((after.heapOctets - before.heapOctets) / 1e6).toFixed(1),
       handlesLeft: left.length === 0 ? 0 : left.join(','),
     },
@@ -107,6 +112,15 @@ async function whenQuiet(counts: ChaosCounts, before: Footprint | null): Promise
   let found = await footprint()
   for (let tries = 0; before !== null && tries < 5 && leftOver(before, found).length > 0; tries++) found = await footprint()
   return found
+}
+
+/**
+ * What the last third of the looks has at least, less what the first half had at most. Page caches fill, peaks leave holes,
+ * and that once; what is lost at each session goes on growing.
+ */
+function lastingGrowth(looks: readonly Footprint[]): number {
+  const rss = looks.map(({ rssOctets }) => rssOctets)
+  return Math.min(...rss.slice(-Math.ceil(rss.length / 3))) - Math.max(...rss.slice(0, rss.length / 2))
 }
 
 interface Rig {
