@@ -31,7 +31,11 @@ export async function checkHeloSpf({ facts, parts }: Subject): Promise<readonly 
 }
 
 export async function checkSpf(subject: Subject): Promise<readonly Finding[]> {
-  const lists = await Promise.all(subject.facts.senders.map((sender) => spfOfDomain(sender, subject)))
+  const { senders, egress } = subject.facts
+  const heloNames = new Set(egress.filter(({ isPublic }) => isPublic).map(({ heloName }) => heloName))
+  // The same record under the same name: `helo-spf` tells of it, and two answers would make two records.
+  const toldElsewhere = ({ domain, departures }: SenderDomain): boolean => heloNames.has(domain) && departures.every(({ kind }) => kind === 'direct')
+  const lists = await Promise.all(senders.filter((sender) => !toldElsewhere(sender)).map((sender) => spfOfDomain(sender, subject)))
   return lists.flat()
 }
 

@@ -144,6 +144,17 @@ describe('SPF', () => {
     expect(await only('helo-spf', { zone: { 'TXT mail.example.com': ['v=spf1 -all'] } })).toMatchObject({ state: 'fault' })
   })
 
+  it('of a sender domain that is the HELO name is told once, so that nobody pastes two records', async () => {
+    const senders = ['example.com', 'mail.example.com'].map((domain) => ({
+      domain,
+      origin: 'configured' as const,
+      departures: [{ kind: 'direct' as const, relay: '' }],
+      signed: true,
+    }))
+    const found = await examined(['spf', 'helo-spf'], { facts: { senders } })
+    expect(found.map(({ check, group }) => `${check} ${group}`)).toEqual(['helo-spf server', 'spf example.com'])
+  })
+
   it('that cannot be asked for is no fault of the domain', async () => {
     expect(await only('spf', { zone: { 'TXT example.com': 'SERVFAIL' } })).toMatchObject({ state: 'skipped' })
   })
