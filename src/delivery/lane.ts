@@ -177,6 +177,8 @@ function limitsOf(route: Route, settings: DeliverySettings): WindowLimits {
 
 function sessionsOf(route: Route): { readonly sessionsInitial: number; readonly sessionsMax: number } {
   if (route.kind === 'relay') return route.relay.limits
+  // A mailbox is written to by one process: more would wait for its lock.
+  if (route.kind === 'mailbox') return { sessionsInitial: 1, sessionsMax: 1 }
   if (route.kind !== 'mx') return { sessionsInitial: LOCAL_SESSIONS, sessionsMax: LOCAL_SESSIONS }
   return route.destination === null ? { sessionsInitial: LOOKUPS_MAX, sessionsMax: LOOKUPS_MAX } : route.direct.limits
 }

@@ -24,7 +24,8 @@ const OVERTAKING_SHARE = 0.25
 
 export interface ReadySetParts {
   readonly settings: DeliverySettings
-  readonly transports: { readonly smtp: Transport; readonly capture: Transport }
+  /** Without `mailbox` nothing goes into mailboxes of this machine: such mail waits. */
+  readonly transports: { readonly smtp: Transport; readonly capture: Transport; readonly mailbox?: Transport }
 }
 
 export class ReadySet {
@@ -190,6 +191,7 @@ export class ReadySet {
 
   #transportOf(route: Route): Transport | null {
     if (route.kind === 'relay' || (route.kind === 'mx' && route.destination !== null)) return this.#transports.smtp
+    if (route.kind === 'mailbox') return this.#transports.mailbox ?? null
     return route.kind === 'capture' ? this.#transports.capture : null
   }
 }

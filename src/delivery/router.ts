@@ -8,6 +8,7 @@
 import type { Credential, Route } from '../core/route.ts'
 import { laneOf } from '../core/route.ts'
 import type { RouteExplanation } from '../ports/server-control.ts'
+import { localRoutes } from './local-routes.ts'
 import type { ConfiguredRelay, DeliverySettings, RouteMatch, RouteRule } from './settings.ts'
 
 export interface RouteQuery {
@@ -55,6 +56,7 @@ export function createRouter(settings: DeliverySettings): Router {
 export function describeRoute(route: Route): string {
   if (route.kind === 'hold') return `hold: ${route.reason}`
   if (route.kind === 'mx') return "mx: to the servers of the recipient's domain"
+  if (route.kind === 'mailbox') return route.user === null ? 'local: there is no such user' : `local: the mailbox of ${route.user}`
   if (route.kind !== 'relay') return route.kind
   const { relay, credential } = route
   return credential === null ? `relay ${relay.name} without login` : `relay ${relay.name} as ${credential.name} (${credential.username})`
@@ -62,13 +64,17 @@ export function describeRoute(route: Route): string {
 
 type Resolve = (query: RouteQuery) => RouteDecision
 
-function resolverOf(rule: RouteRule, { relays, direct }: DeliverySettings): Resolve {
+function resolverOf(rule: RouteRule, { relays, direct, local }: DeliverySettings): Resolve {
   const { target, label } = rule
   const always = (route: Route): Resolve => {
     const decision: RouteDecision = { route, rule: label }
     return () => decision
   }
   if (target.kind === 'mx') return always({ kind: 'mx', direct, destination: null })
+  if (target.kind === 'local') {
+    const routeTo = localRoutes(target.user, local ?? null)
+    return ({ to }) => ({ route: routeTo(to), rule: label })
+  }
   if (target.kind !== 'relay') return always(target)
   const relay = relays.get(target.relay)
   if (relay === undefined) return always({ kind: 'hold', reason: `there is no relay named ${target.relay}` })

@@ -2,9 +2,11 @@
  * What the configuration tells delivery, already checked. Made by `app/settings.ts`; replaced as a
  * whole at a reload.
  */
+import type { LocalMail } from '../core/local-address.ts'
 import type { Pattern } from '../core/pattern.ts'
 import type { RetryPolicy } from '../core/retry-schedule.ts'
 import type { Credential, DirectSettings, RelaySettings, Route } from '../core/route.ts'
+import type { TlsDemandSettings } from './tls-demand.ts'
 
 /** All given parts must match; none given matches everything. */
 export interface RouteMatch {
@@ -16,9 +18,19 @@ export interface RouteMatch {
 }
 /** `relay` with credential 'by-sender' picks among the relay's credentials by reverse-path. */
 export type RouteTarget =
-  | Exclude<Route, { readonly kind: 'relay' | 'mx' }>
+  | Exclude<Route, { readonly kind: 'relay' | 'mx' | 'mailbox' }>
   | { readonly kind: 'relay'; readonly relay: string; readonly credential: string | null }
   | { readonly kind: 'mx' }
+  /** Into a mailbox of this machine: that user's, or the recipient's own (null). */
+  | { readonly kind: 'local'; readonly user: string | null }
+/** Whose mailboxes are on this machine, as the tables say it now. */
+export interface LocalDelivery {
+  /** In lower case. */
+  readonly domains: ReadonlySet<string>
+  readonly mail: () => { readonly kind: 'ready'; readonly table: LocalMail } | { readonly kind: 'unavailable'; readonly reason: string }
+  /** Takes the mail of all local users by LMTP; null: it goes into mailboxes. */
+  readonly lmtp: RelaySettings | null
+}
 export interface RouteRule {
   /** As written, for `route explain`: `routes[2]: from jira@example.com`. */
   readonly label: string
@@ -42,6 +54,10 @@ export interface DeliverySettings {
   readonly relays: ReadonlyMap<string, ConfiguredRelay>
   /** For routes of kind `mx`. */
   readonly direct: DirectSettings
+  /** For routes of kind `local`; missing or null: no domain is ours. */
+  readonly local?: LocalDelivery | null
+  /** TLS demanded of chosen mail on any way. Left out: nothing. */
+  readonly tlsDemands?: TlsDemandSettings
   readonly retry: RetryPolicy
   /** Age at which the sender is told that it takes longer; null: never. */
   readonly delayNoticeAfterMs: number | null

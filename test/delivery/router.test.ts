@@ -117,3 +117,53 @@ it('answers with the same route object every time, so that lanes can be found by
   const made = router({ routes: [makeRule(relay('google'))] })
   expect(made.decide(query()).route).toBe(made.decide(query({ to: 'b@y.test' })).route)
 })
+
+describe('a route to mailboxes of this machine', () => {
+  const users = new Map([
+    ['bob', 'bob'],
+    ['ann', 'Ann'],
+  ])
+  const table = { domains: new Set(['host.test']), recipientDelimiter: '+', users }
+  const local = { domains: table.domains, mail: () => ({ kind: 'ready', table }) as const, lmtp: null }
+  const byAddress = makeRule({ kind: 'local', user: null }, { to: 'host.test' }, 'local domains')
+  const toBox = makeRule({ kind: 'local', user: 'catchall' }, {}, 'sandbox')
+  const routeOf = (to: string, changes: Partial<DeliverySettings> = {}) => router({ routes: [byAddress, toBox], local, ...changes }).decide(query({ to })).route
+
+  it.each([
+    ['bob@host.test', { kind: 'mailbox', user: 'bob' }, 'local:bob'],
+    ['BOB+news@host.test', { kind: 'mailbox', user: 'bob' }, 'local:bob'],
+    ['ann@host.test', { kind: 'mailbox', user: 'Ann' }, 'local:Ann'],
+    ['eve@host.test', { kind: 'mailbox', user: null }, 'local:-'],
+    ['x@elsewhere.test', { kind: 'mailbox', user: 'catchall' }, 'local:catchall'],
+  ])('finds the user of %s', (to, route, lane) => {
+    expect(routeOf(to)).toEqual(route)
+    expect(laneOf(routeOf(to))).toBe(lane)
+  })
+
+  it('is the same object for the same user, so that the lane is found by it', () => {
+    const { decide } = router({ routes: [byAddress], local })
+    expect(decide(query({ to: 'bob@host.test' })).route).toBe(decide(query({ to: 'bob+x@host.test' })).route)
+  })
+
+  it('holds the mail where users cannot be known, or no domain is local', () => {
+    expect(routeOf('bob@host.test', { local: { ...local, mail: () => ({ kind: 'unavailable', reason: 'cannot read /etc/passwd' }) } })).toEqual({
+      kind: 'hold',
+      reason: 'cannot read /etc/passwd',
+    })
+    expect(routeOf('bob@host.test', { local: null })).toMatchObject({ kind: 'hold' })
+  })
+
+  it('goes to an LMTP server instead, if there is one, but not where a user is named', () => {
+    const lmtp = makeRelay('local')
+    expect(routeOf('eve@host.test', { local: { ...local, lmtp } })).toEqual({ kind: 'relay', relay: lmtp, credential: null })
+    expect(routeOf('x@elsewhere.test', { local: { ...local, lmtp } })).toEqual({ kind: 'mailbox', user: 'catchall' })
+  })
+
+  it('is explained by the mailbox', () => {
+    expect(router({ routes: [byAddress], local }).explain(query({ to: 'bob@host.test' }))).toMatchObject({
+      decision: 'local: the mailbox of bob',
+      lane: 'local:bob',
+      credential: null,
+    })
+  })
+})
