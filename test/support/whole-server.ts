@@ -25,6 +25,7 @@ import type { Destinations } from '../../src/ports/destinations.ts'
 import type { AttemptRecord, Journal } from '../../src/ports/journal.ts'
 import type { MessageStory } from '../../src/ports/queue-admin.ts'
 import type { QueueStore } from '../../src/ports/queue-store.ts'
+import type { Signer } from '../../src/ports/signer.ts'
 import { type OpenStore, openStore } from '../../src/store/open-store.ts'
 import type { FaultPlan } from '../../src/store/sqlite/faults.ts'
 import { createCaptureTransport } from '../../src/transports/capture-transport.ts'
@@ -40,6 +41,7 @@ export interface WholeServerOptions {
   readonly folder?: string
   readonly clock?: FakeClock
   readonly faults?: FaultPlan
+  readonly signer?: Signer
   /** For routes of kind `mx`. */
   readonly destinations?: (clock: FakeClock) => Destinations
   /** Stands between the server and its queue. */
@@ -142,6 +144,7 @@ class Server implements WholeServer {
   async start(): Promise<void> {
     const { clock, intake, folder } = this
     const journal = this.#journal
+    const signing = this.#options.signer === undefined ? {} : { signer: this.#options.signer }
     const boot = process.hrtime.bigint().toString(36)
     let tokens = 0
     const newToken = () => `${boot}.${++tokens}`
@@ -161,6 +164,7 @@ class Server implements WholeServer {
       tap: SILENT_TAP,
       hmacMd5: (key, text) => createHmac('md5', key).update(text).digest('hex'),
       random: () => 0.5,
+      ...signing,
     })
     const queue = this.#options.queue?.(store.queue) ?? store.queue
     const newQueueId = createQueueIds(clock.now, await queue.lastQueueId())
@@ -175,11 +179,12 @@ class Server implements WholeServer {
       random: () => 0.5,
       newToken: () => newToken() as LeaseToken,
       newQueueId,
+      ...signing,
     })
     this.#parts = { store, delivery, closeTransport: () => smtp.close(0) }
     await intake.bind()
     await delivery.start()
-    intake.serve({ store: queue, bodies: store.bodies, admission: delivery.admission, newQueueId })
+    intake.serve({ store: queue, bodies: store.bodies, admission: delivery.admission, newQueueId, ...signing })
   }
 
   async client(): Promise<Talker> {
