@@ -123,6 +123,7 @@ export const configSchema = z.strictObject({
     .strictObject({
       min: duration('1s', '1d').default('5m').describe('Wait before the second attempt.'),
       max: duration('1s', '7d').default('1h').describe('Longest wait between two attempts.'),
+      greylist: duration('1s', '1d').default('2m').describe('Wait before the second attempt with a server that greylists, if that is shorter.'),
       factor: z.number().min(1).max(10).default(2).describe('Each wait is this many times the one before.'),
       jitter: z
         .number()

@@ -15,6 +15,7 @@ import { parseRelayHost, parseVia } from './config-values.ts'
 import { buildDirectSettings } from './settings-direct.ts'
 import { SettingsError } from './settings-error.ts'
 import { timeoutsOf } from './settings-timeouts.ts'
+import { buildTlsDemands } from './settings-tls.ts'
 
 /** `previous`: what was read when root could still read it. Throws `SettingsError`. */
 export function buildDeliverySettings(loaded: LoadedConfig, previous: DeliverySettings | null): DeliverySettings {
@@ -26,7 +27,9 @@ export function buildDeliverySettings(loaded: LoadedConfig, previous: DeliverySe
     routes: buildRoutes(config),
     relays: new Map(Object.entries(config.relays).map(([name, relay]) => [name, buildRelay(name, relay, loaded, previous?.relays.get(name) ?? null)])),
     direct: buildDirectSettings(config),
+    tlsDemands: buildTlsDemands(config.tlsPolicy),
     retry: {
+      greylistMs: durationMs(retry.greylist),
       minDelayMs: durationMs(retry.min),
       maxDelayMs: durationMs(retry.max),
       factor: retry.factor,

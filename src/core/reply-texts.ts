@@ -1,8 +1,8 @@
 /**
  * Replies that mean something else than their code says, as data: which, where, and why.
  *
- * Two uses: 5yz that are temporary or are about our account and not about the message must not
- * bounce the queue; and 4yz whose text says that more than this message is hit. Texts are matched
+ * Three uses: 5yz that are temporary or are about our account and not about the message must not
+ * bounce the queue; 4yz whose text says that more than this message is hit; and 4yz that ask for an early retry. Texts are matched
  * in lower case as plain substrings, so that no reply can make matching slow. A 4yz never becomes
  * a failure by this table. Figures and texts: the providers' own pages and users' logs, autumn 2026.
  */
@@ -174,4 +174,16 @@ export function findMeaning(phase: AttemptPhase, reply: SmtpReply): ReplyMeaning
     if (meaning.texts.every((part) => whole.includes(part))) return meaning
   }
   return null
+}
+
+/** What greylisting servers say (postgrey, milter-greylist, rspamd, SQLgrey, Exchange and their admins' own words). */
+const GREYLIST_WORDS = ['greylist', 'graylist', 'grey list', 'gray list', 'grey-list', 'gray-list', 'try again in']
+
+/** A server that wants to see us again before it takes the mail of a stranger (RFC 6647 §2): an early retry is worth it. */
+export function saysGreylisted(phase: AttemptPhase, reply: SmtpReply): boolean {
+  if (reply.code !== 450 && reply.code !== 451) return false
+  if (phase !== 'rcpt' && phase !== 'data' && phase !== 'final-dot') return false
+  if (phase === 'rcpt' && reply.enhanced?.subject === 7) return true
+  const text = reply.lines.join(' ').toLowerCase()
+  return GREYLIST_WORDS.some((words) => text.includes(words))
 }

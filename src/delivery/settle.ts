@@ -9,6 +9,7 @@ import { assertNever, type EpochMs, type LaneKey } from '../core/brand.ts'
 import type { EventDetail, EventKind } from '../core/event.ts'
 import type { AttemptReport, Diagnosis, RecipientOutcome } from '../core/outcome.ts'
 import { formatReply, formatStatus } from '../core/reply.ts'
+import { saysGreylisted } from '../core/reply-texts.ts'
 import { nextAttempt, type RetryPolicy } from '../core/retry-schedule.ts'
 import type { AttemptRecord } from '../ports/journal.ts'
 import type { HistoryLine, LastWord, LeasedRecipient, SettledChange, Settlement } from '../ports/queue-store.ts'
@@ -149,7 +150,9 @@ function decideDelivered(leased: LeasedRecipient, outcome: Extract<TriedOutcome,
 }
 
 function decideDeferred(leased: LeasedRecipient, outcome: Extract<TriedOutcome, { kind: 'deferred' }>, facts: SettleFacts): Decision {
-  const message = { acceptedAt: leased.message.acceptedAt, attempts: leased.attempts }
+  const { phase, reply } = outcome.diagnosis
+  const greylisted = reply !== null && saysGreylisted(phase, reply)
+  const message = { acceptedAt: leased.message.acceptedAt, attempts: leased.attempts, greylisted }
   const next = nextAttempt(facts.retry, message, facts.now, facts.random)
   if (next.kind === 'give-up') {
     return { ...decideTrouble('expired', outcome, facts, { attempt: leased.attempts }), change: { event: 'expire' } }

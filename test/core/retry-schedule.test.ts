@@ -6,7 +6,7 @@ import { nextAttempt, type RetryPolicy } from '../../src/core/retry-schedule.ts'
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
-const POLICY: RetryPolicy = { minDelayMs: 5 * MINUTE, maxDelayMs: HOUR, factor: 2, lifetimeMs: 5 * DAY, jitter: 0 }
+const POLICY: RetryPolicy = { greylistMs: 120_000, minDelayMs: 5 * MINUTE, maxDelayMs: HOUR, factor: 2, lifetimeMs: 5 * DAY, jitter: 0 }
 const START = Date.UTC(2026, 2, 1) as EpochMs
 
 /** Attempts as they happen when each one is deferred at once: times since acceptance. */
@@ -23,6 +23,7 @@ function scheduleOf(policy: RetryPolicy, random: () => number): number[] {
 }
 
 const policies = fc.record({
+  greylistMs: fc.integer({ min: MINUTE, max: HOUR }),
   minDelayMs: fc.integer({ min: MINUTE, max: HOUR }),
   maxDelayMs: fc.integer({ min: HOUR, max: DAY }),
   factor: fc.double({ min: 1.5, max: 4, noNaN: true }),
@@ -31,6 +32,16 @@ const policies = fc.record({
 })
 
 describe('the retry schedule', () => {
+  it('comes back early once where it is greylisted, and then as after a first attempt', () => {
+    const delays = [1, 2, 3, 4].map((attempts) => {
+      const next = nextAttempt(POLICY, { acceptedAt: START, attempts, greylisted: true }, START, () => 0.5)
+      return next.kind === 'at' ? next.dueAt - START : null
+    })
+    expect(delays).toEqual([2, 5, 10, 20].map((minutes) => minutes * MINUTE))
+    const short = nextAttempt({ ...POLICY, minDelayMs: MINUTE }, { acceptedAt: START, attempts: 1, greylisted: true }, START, () => 0.5)
+    expect(short).toEqual({ kind: 'at', dueAt: START + MINUTE })
+  })
+
   it('doubles from the least to the greatest delay and ends with one attempt at the end of the lifetime', () => {
     const times = scheduleOf(POLICY, () => 0.5)
     expect(times.slice(0, 7)).toEqual([0, 5, 15, 35, 75, 135, 195].map((minutes) => minutes * MINUTE))

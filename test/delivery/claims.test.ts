@@ -157,7 +157,7 @@ describe('claims', () => {
       },
     })
     const smtp = createFakeTransport('manual')
-    const retry = { minDelayMs: 5_000, maxDelayMs: HOUR, factor: 2, lifetimeMs: 100 * HOUR, jitter: 0 }
+    const retry = { greylistMs: 120_000, minDelayMs: 5_000, maxDelayMs: HOUR, factor: 2, lifetimeMs: 100 * HOUR, jitter: 0 }
     const { submit, clock, state, delivery } = await start({ queue, smtp, settings: { retry } })
     const one = await submit()
     await clock.settle()

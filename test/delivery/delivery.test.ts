@@ -181,7 +181,7 @@ describe('the end of the lifetime', () => {
     const smtp = createFakeTransport(hopUnwell)
     const { submit, clock, state, store } = await start({
       smtp,
-      settings: { retry: { minDelayMs: MINUTE, maxDelayMs: HOUR, factor: 2, lifetimeMs: HOUR, jitter: 0 } },
+      settings: { retry: { greylistMs: 120_000, minDelayMs: MINUTE, maxDelayMs: HOUR, factor: 2, lifetimeMs: HOUR, jitter: 0 } },
     })
     const all = []
     for (let i = 0; i < 20; i++) all.push(await submit())

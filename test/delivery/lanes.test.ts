@@ -112,7 +112,7 @@ describe('a suspended lane', () => {
     const smtp = createFakeTransport(hopUnwell)
     const { submit, clock, state, delivery } = await start({
       smtp,
-      settings: { retry: { minDelayMs: 1_000, maxDelayMs: HOUR, factor: 2, lifetimeMs: 100 * HOUR, jitter: 0 } },
+      settings: { retry: { greylistMs: 120_000, minDelayMs: 1_000, maxDelayMs: HOUR, factor: 2, lifetimeMs: 100 * HOUR, jitter: 0 } },
     })
     const all = []
     for (let i = 0; i < 10; i++) all.push(await submit())

@@ -101,7 +101,7 @@ export function makeSettings(changes: Partial<DeliverySettings> = {}): DeliveryS
     routes: [makeRule({ kind: 'relay', relay: 'relay', credential: null })],
     relays: new Map([['relay', { settings: makeRelay(), credentials: [] }]]),
     direct: directLike(makeRelay()),
-    retry: { minDelayMs: 5 * MINUTE, maxDelayMs: HOUR, factor: 2, lifetimeMs: 5 * DAY, jitter: 0 },
+    retry: { greylistMs: 120_000, minDelayMs: 5 * MINUTE, maxDelayMs: HOUR, factor: 2, lifetimeMs: 5 * DAY, jitter: 0 },
     delayNoticeAfterMs: 4 * HOUR,
     readySetMax: 1_000,
     readyPerFlowMax: 100,

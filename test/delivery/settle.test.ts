@@ -8,7 +8,7 @@ import { makeMessage, NOON } from '../support/make-message.ts'
 
 const LANE = 'smtp:relay/-' as LaneKey
 const HOUR = 3_600_000
-const RETRY: RetryPolicy = { minDelayMs: 300_000, maxDelayMs: HOUR, factor: 2, lifetimeMs: 5 * 24 * HOUR, jitter: 0 }
+const RETRY: RetryPolicy = { greylistMs: 120_000, minDelayMs: 300_000, maxDelayMs: HOUR, factor: 2, lifetimeMs: 5 * 24 * HOUR, jitter: 0 }
 
 function leasedOf(changes: Partial<LeasedRecipient> = {}): LeasedRecipient {
   const message = makeMessage()

@@ -9,7 +9,7 @@ import { startServer } from '../support/whole-server.ts'
 it('gives up at the end of the lifetime and says so once', async () => {
   const busy = (line: string) => (line.includes('one@') ? '450 4.2.1 Mailbox busy' : '250 2.1.5 Ok')
   const peer = await peerWith(serving({ answers: { RCPT: busy } }))
-  const retry = { minDelayMs: 5 * MINUTE, maxDelayMs: 20 * MINUTE, factor: 2, lifetimeMs: 60 * MINUTE, jitter: 0 }
+  const retry = { greylistMs: 120_000, minDelayMs: 5 * MINUTE, maxDelayMs: 20 * MINUTE, factor: 2, lifetimeMs: 60 * MINUTE, jitter: 0 }
   const server = await startServer({ delivery: settingsFor(relayAt('relay', peer.port), { retry, delayNoticeAfterMs: null }) })
   const begun = server.clock.now()
   const mail = await server.send()

@@ -34,7 +34,7 @@ export function makeSettings(ports: readonly number[]): DeliverySettings {
     })),
     relays,
     direct: directLike(makeRelay('direct', [25], false)),
-    retry: { minDelayMs: 20, maxDelayMs: 200, factor: 2, lifetimeMs: LIFETIME_MS, jitter: 0.2 },
+    retry: { greylistMs: 20, minDelayMs: 20, maxDelayMs: 200, factor: 2, lifetimeMs: LIFETIME_MS, jitter: 0.2 },
     delayNoticeAfterMs: null,
     readySetMax: 10_000,
     readyPerFlowMax: 1_000,
