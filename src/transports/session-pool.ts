@@ -30,6 +30,8 @@ export class SessionPool {
   readonly #lanes = new Map<string, Lane>()
   /** Sessions being set up: they keep no ride, but time. */
   readonly #settingUp = new Set<SmtpSession>()
+  /** Ended, and their places not yet given away. */
+  readonly #resting = new Map<SmtpSession, CancelTimer>()
   #cancelTick: CancelTimer | null = null
   #closing: (() => void) | null = null
   #closed = false
@@ -96,6 +98,10 @@ export class SessionPool {
       for (const session of [...lane.sessions]) session.retire()
     }
     for (const session of [...this.#settingUp]) session.fail({ kind: 'closed' })
+    for (const [session, cancel] of [...this.#resting]) {
+      cancel()
+      this.#forget(session)
+    }
     if (!this.#isEmpty()) {
       await new Promise<void>((resolve) => {
         const cancel = this.#parts.clock.after(deadlineMs, resolve)
@@ -126,12 +132,21 @@ export class SessionPool {
     onContentLost: (_, ride, error) => this.#end(ride, { kind: 'lost', error }),
     onClosed: (session) => {
       // A peer that counts may see our next connection before it has seen this one go.
-      if (session.quitDone && !this.#closed) this.#parts.clock.after(REST_MS, () => this.#forget(session))
+      if (session.quitDone && !this.#closed) this.#rest(session)
       else this.#forget(session)
     },
   }
 
+  #rest(session: SmtpSession): void {
+    const { clock } = this.#parts
+    this.#resting.set(
+      session,
+      clock.after(REST_MS, () => this.#forget(session)),
+    )
+  }
+
   #forget(session: SmtpSession): void {
+    this.#resting.delete(session)
     for (const lane of [...this.#lanes.values()]) {
       const at = lane.sessions.indexOf(session)
       if (at === -1) continue

@@ -79,6 +79,14 @@ describe('an abort', () => {
 })
 
 describe('closing the transport', () => {
+  it('gives the places of sessions that have just ended back at once, and leaves no timer', async () => {
+    const peer = await serving()
+    const { deliver, transport, clock } = createBench()
+    await deliver(makeBatch(makeRelay(peer, { limits: { messagesPerSession: 1 } })))
+    await waitUntil(() => clock.dueTimes.includes(clock.monotonicMs() + 5), 'the session to have ended')
+    await transport.close(1_000)
+    expect(clock.pending).toBe(0)
+  })
   it('says QUIT in idle sessions, waits for busy ones, and gives back what waits', async () => {
     const gate = createSignal<true>()
     const opened = gate.next()
