@@ -138,11 +138,8 @@ export class SessionPool {
   }
 
   #rest(session: SmtpSession): void {
-    const { clock } = this.#parts
-    this.#resting.set(
-      session,
-      clock.after(REST_MS, () => this.#forget(session)),
-    )
+    const cancel = this.#parts.clock.after(REST_MS, () => this.#forget(session))
+    this.#resting.set(session, cancel)
   }
 
   #forget(session: SmtpSession): void {
