@@ -17,7 +17,6 @@ import { type OpenStore, openStore, type StoreCondition } from '../store/open-st
 import type { FaultPlan } from '../store/sqlite/faults.ts'
 import { createCaptureTransport } from '../transports/capture-transport.ts'
 import { createMxDestinations, type MxDestinations } from '../transports/mx-destinations.ts'
-import { createPlainPolicies } from '../transports/plain-policies.ts'
 import { createSmtpTransport } from '../transports/smtp-transport.ts'
 import { makeQueueDue } from './control.ts'
 import type { DialogueHub } from './dialogue-hub.ts'
@@ -26,6 +25,7 @@ import { createRetention, type Retention } from './retention.ts'
 import type { ServerSettings } from './settings.ts'
 import { createSigner, type ServerSigner } from './signer.ts'
 import { createSystemServers } from './system-servers.ts'
+import { createTlsParts, NO_REPORTS, type TlsParts } from './tls-parts.ts'
 
 export interface Composed {
   readonly store: OpenStore
@@ -34,6 +34,7 @@ export interface Composed {
   readonly dns: DnsClient
   readonly signer: ServerSigner
   readonly destinations: MxDestinations
+  readonly tls: TlsParts
   /** Starts everything in the order in which it is needed. */
   start(): Promise<void>
   /** Drains until the deadline, gives back what is left, closes. */
@@ -71,7 +72,8 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
   const newQueueId = createQueueIds(() => clock.now(), await lastQueueId(store))
   const dns = createDnsResolver({ settings: settings.dns, clock, systemServers: createSystemServers(clock) })
   const signer = createSigner(settings.dkim, { clock, journal })
-  const destinations = createMxDestinations({ resolver: dns, tls: createPlainPolicies(), clock, random: Math.random, policy: settings.mxPolicy })
+  const tls = createTlsParts({ settings, resolver: dns, reports: NO_REPORTS, clock, journal })
+  const destinations = createMxDestinations({ resolver: dns, tls: tls.policies, clock, random: Math.random, policy: settings.mxPolicy })
   const smtp = createSmtpTransport({
     dialer: createDialer({ clock }),
     resolver: createHostResolver({ clock }),
@@ -107,7 +109,9 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     dns,
     signer,
     destinations,
+    tls,
     async start() {
+      tls.start()
       await delivery.start()
       intake.serve({ store: store.queue, bodies: store.bodies, admission: delivery.admission, newQueueId, signer })
       retention.start()
@@ -119,6 +123,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
       await intake.stop(left())
       await delivery.stop(left())
       await smtp.close(Math.min(left(), 1_000))
+      await tls.stop()
       dns.close()
       await store.close()
     },

@@ -13,6 +13,7 @@ import type { ServerJournal } from './journal.ts'
 import type { Retention } from './retention.ts'
 import { buildSettings, diffSettings, type ServerSettings } from './settings.ts'
 import type { ServerSigner } from './signer.ts'
+import type { TlsParts } from './tls-parts.ts'
 
 export interface ReloadParts {
   readonly initial: ServerSettings
@@ -24,6 +25,7 @@ export interface ReloadParts {
   readonly dns: Pick<DnsClient, 'reload'>
   readonly destinations: Pick<MxDestinations, 'reconfigure'>
   readonly signer: Pick<ServerSigner, 'reload'>
+  readonly tls: Pick<TlsParts, 'reload'>
   readonly journal: ServerJournal
 }
 export interface Reloader {
@@ -43,7 +45,7 @@ export function createRereader(started: LoadedConfig, explicitPath: string | nul
 }
 
 export function createReloader(parts: ReloadParts): Reloader {
-  const { intake, delivery, retention, dns, destinations, signer, journal } = parts
+  const { intake, delivery, retention, dns, destinations, signer, tls, journal } = parts
   let current = parts.initial
   let turn: Promise<unknown> = Promise.resolve()
 
@@ -56,6 +58,7 @@ export function createReloader(parts: ReloadParts): Reloader {
     // Listeners are the only part that can fail: they go first, and undo themselves.
     await intake.reload(next.intake)
     // Before delivery, which looks up what waits.
+    tls.reload(next)
     destinations.reconfigure(next.mxPolicy)
     delivery.reload(next.delivery)
     retention.reload(next.retention)

@@ -12,6 +12,7 @@ import type { DirectRoutes } from './direct-routes.ts'
 import type { LeasedBatch } from './lane.ts'
 import { trustUntil } from './lease-trust.ts'
 import type { ReadySet } from './ready-set.ts'
+import { demandOf, tlsDemandFor } from './tls-demand.ts'
 
 export interface BatchesParts {
   readonly context: DeliveryContext
@@ -39,7 +40,10 @@ export class Batches {
       submitter: message.origin.submitter,
       header: message.header.fields,
     }
-    return this.#parts.direct.bind(this.#parts.context.router.decide(query).route, leased.forwardPath)
+    const { context, direct } = this.#parts
+    const route = direct.bind(context.router.decide(query).route, leased.forwardPath)
+    const { tlsDemands } = context.settings
+    return tlsDemands === undefined ? route : direct.demanded(route, tlsDemandFor(tlsDemands, { ...query, requireTls: message.envelope.requireTls }))
   }
 
   /** Groups by message and lane, direct ones by domain as well; the batches are held, but wait nowhere yet. */
@@ -50,7 +54,7 @@ export class Batches {
     for (const one of leased) {
       const route = this.routeOf(one.message, one.recipient)
       const domain = route.kind === 'mx' ? formatDomain(one.recipient.forwardPath) : ''
-      const key = `${one.message.envelope.queueId} ${this.#parts.ready.laneFor(route).key} ${domain} ${one.recipient.unrewritten === undefined}`
+      const key = `${one.message.envelope.queueId} ${this.#parts.ready.laneFor(route).key} ${domain} ${demandOf(route)} ${one.recipient.unrewritten === undefined}`
       const group = groups.get(key)
       if (group === undefined) groups.set(key, { route, recipients: [one] })
       else group.recipients.push(one)

@@ -8,7 +8,9 @@ import { formatDomain } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Mailbox } from '../core/envelope.ts'
 import type { Destination, Route } from '../core/route.ts'
+import type { TlsDemand } from '../core/tls-policy.ts'
 import type { DestinationAnswer, Destinations } from '../ports/destinations.ts'
+import { DemandedRoutes } from './tls-demand.ts'
 
 export type MxRoute = Extract<Route, { readonly kind: 'mx' }>
 
@@ -16,6 +18,7 @@ export class DirectRoutes {
   readonly #destinations: Destinations
   readonly #clock: Pick<Clock, 'monotonicMs'>
   readonly #routes = new WeakMap<Destination, MxRoute>()
+  readonly #demanded = new DemandedRoutes()
 
   constructor(destinations: Destinations, clock: Pick<Clock, 'monotonicMs'>) {
     this.#destinations = destinations
@@ -34,11 +37,17 @@ export class DirectRoutes {
   }
 
   to(route: MxRoute, destination: Destination): MxRoute {
-    const known = this.#routes.get(destination)
-    if (known !== undefined && known.direct === route.direct) return known
-    const made: MxRoute = { ...route, destination }
-    this.#routes.set(destination, made)
-    return made
+    let bound = this.#routes.get(destination)
+    if (bound === undefined || bound.direct !== route.direct) {
+      bound = { kind: 'mx', direct: route.direct, destination }
+      this.#routes.set(destination, bound)
+    }
+    return this.demanded(bound, route.tlsDemand ?? null)
+  }
+
+  /** The same route for mail that demands more, or less, of TLS. */
+  demanded<Any extends Route>(route: Any, demand: TlsDemand | null): Any {
+    return demand === null ? route : this.#demanded.with(route, demand)
   }
 
   /** The servers have to be looked up before they are dialled. */

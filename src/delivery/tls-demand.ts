@@ -44,9 +44,9 @@ export function tlsDemandFor({ rules, heedTlsRequiredNo }: TlsDemandSettings, qu
 export class DemandedRoutes {
   readonly #made = new WeakMap<Route, Map<TlsDemand, Route>>()
 
-  with(route: Route, demand: TlsDemand | null): Route {
+  with<Any extends Route>(route: Any, demand: TlsDemand): Any {
     // A relay is the operator's, with the operator's password: nobody's header relaxes it.
-    if (demand === null || (route.kind !== 'mx' && (route.kind !== 'relay' || demand === 'relaxed'))) return route
+    if (route.kind !== 'mx' && (route.kind !== 'relay' || demand === 'relaxed')) return route
     let byDemand = this.#made.get(route)
     if (byDemand === undefined) {
       byDemand = new Map()
@@ -57,6 +57,11 @@ export class DemandedRoutes {
       made = { ...route, tlsDemand: demand }
       byDemand.set(demand, made)
     }
-    return made
+    return made as Any
   }
+}
+
+/** Tells groups of recipients apart. */
+export function demandOf(route: Route): string {
+  return route.kind === 'relay' || route.kind === 'mx' ? (route.tlsDemand ?? '') : ''
 }

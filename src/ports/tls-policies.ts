@@ -16,7 +16,8 @@ export interface PolicyHost {
   readonly secure: boolean
 }
 export type HostTls =
-  | { readonly kind: 'tls'; readonly requirement: TlsRequirement }
+  /** `goodForMs`: what it was made from is to be asked anew then; left out: as long as the host is. */
+  | { readonly kind: 'tls'; readonly requirement: TlsRequirement; readonly goodForMs?: number }
   /** This host cannot be used now: not listed by an enforced policy, or its TLSA look-up failed. */
   | { readonly kind: 'refused'; readonly deferral: Deferral }
 

@@ -13,8 +13,8 @@ import { usableRecords } from './usable-tlsa.ts'
 
 export type DaneAnswer =
   /** `base`: the name under which the records are; it is sent as SNI (RFC 7672 §8.1). */
-  | { readonly kind: 'demand'; readonly demand: DaneDemand; readonly base: string; readonly published: readonly TlsaRecord[] }
-  | { readonly kind: 'unusable'; readonly base: string; readonly published: readonly TlsaRecord[] }
+  | { readonly kind: 'demand'; readonly demand: DaneDemand; readonly base: string; readonly published: readonly TlsaRecord[]; readonly ttlMs: number }
+  | { readonly kind: 'unusable'; readonly base: string; readonly published: readonly TlsaRecord[]; readonly ttlMs: number }
   | { readonly kind: 'none'; readonly why: string }
   | { readonly kind: 'refused'; readonly deferral: Deferral }
 
@@ -34,9 +34,9 @@ export async function askDane(resolver: DnsResolver, { host, domain, port }: Dan
     if (answer.kind === 'fault') return { kind: 'refused', deferral: refusal(base, port, `${answer.code} (${answer.message})`) }
     if (answer.kind === 'none' || !answer.secure) continue
     const [first, ...rest] = usableRecords(answer.records)
-    if (first === undefined) return { kind: 'unusable', base, published: answer.records }
+    if (first === undefined) return { kind: 'unusable', base, published: answer.records, ttlMs: answer.ttlMs }
     const names = [...new Set([base, host.name, domain])] as [string, ...string[]]
-    return { kind: 'demand', demand: { records: [first, ...rest], names }, base, published: answer.records }
+    return { kind: 'demand', demand: { records: [first, ...rest], names }, base, published: answer.records, ttlMs: answer.ttlMs }
   }
   return { kind: 'none', why: `there are no signed TLSA records for ${host.name}` }
 }

@@ -142,11 +142,14 @@ function fromDane(answer: DaneAnswer, scene: Scene, only: boolean): HostTls | nu
       return only ? refused(`DANE_REQUIRED: ${answer.why}`) : null
     case 'demand': {
       const reported = daneReport(scene, answer)
-      return tls({ level: 'dane', ca, minVersion, serverName: answer.base, basis: 'dane', dane: answer.demand, reported })
+      return { ...tls({ level: 'dane', ca, minVersion, serverName: answer.base, basis: 'dane', dane: answer.demand, reported }), goodForMs: answer.ttlMs }
     }
     case 'unusable':
       if (only) return refused(`DANE_REQUIRED: none of the TLSA records of ${answer.base} can be used`)
-      return tls({ level: 'encrypt', ca, minVersion, serverName: answer.base, basis: 'dane', hostUnproved: true, reported: daneReport(scene, answer) })
+      return {
+        ...tls({ level: 'encrypt', ca, minVersion, serverName: answer.base, basis: 'dane', hostUnproved: true, reported: daneReport(scene, answer) }),
+        goodForMs: answer.ttlMs,
+      }
     default:
       return assertNever(answer)
   }
@@ -177,7 +180,7 @@ function plainRequirement({ ca, serverName, minVersion }: Pick<Rule, 'ca' | 'ser
   return { level, ca, serverName, minVersion }
 }
 
-function tls(requirement: TlsRequirement): HostTls {
+function tls(requirement: TlsRequirement): Extract<HostTls, { readonly kind: 'tls' }> {
   return { kind: 'tls', requirement }
 }
 

@@ -153,9 +153,10 @@ class Lookups implements MxDestinations {
       if (refusal === undefined) throw new Error('no host is left and none was refused')
       return { kind: 'refused', phase: 'tls-policy', judgement: refusal.deferral }
     }
+    const policiesMs = judged.reduce<number>((least, one) => (one.kind === 'host' ? Math.min(least, one.goodForMs) : least), GOOD_MS.max)
     const ttlMs = found.hosts
       .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6])
-      .reduce((least, one) => (one.kind === 'records' ? Math.min(least, one.ttlMs) : least), found.ttlMs)
+      .reduce((least, one) => (one.kind === 'records' ? Math.min(least, one.ttlMs) : least), Math.min(found.ttlMs, policiesMs))
     const goodUntilMs = this.#parts.clock.monotonicMs() + Math.min(Math.max(ttlMs, GOOD_MS.min), GOOD_MS.max)
     return { kind: 'found', destination: { domain, site: this.#sites.siteOf(domain, choice.hosts), hosts: [first, ...rest], goodUntilMs } }
   }
@@ -170,7 +171,7 @@ class Lookups implements MxDestinations {
     })
     if (verdict.kind === 'refused') return verdict
     const usable: MxHost = { ...host, tls: verdict.requirement }
-    return { kind: 'host' as const, host: usable }
+    return { kind: 'host' as const, host: usable, goodForMs: verdict.goodForMs ?? GOOD_MS.max }
   }
 }
 

@@ -5,8 +5,10 @@
  * address (C12, O30, A07), so the key names all of them. Senders do not matter, nor do the domains of
  * one receiver.
  */
+import type { Deferral } from '../core/classify.ts'
 import type { Credential, DirectSettings, EgressSide, HostAddress, MxHost, RelayHost, RelaySettings, Route } from '../core/route.ts'
 import type { NetworkAddress } from '../ports/network.ts'
+import { raiseTargets } from './tls-raise.ts'
 
 export interface HostTarget {
   /** What holds for every host of the relay, or for this host of a domain. */
@@ -22,11 +24,15 @@ export interface HostTarget {
   readonly key: string
   /** Keys of hosts that are as good: of equal preference. Null: none. */
   readonly alike: ReadonlySet<string> | null
+  /** Its TLS level is raised for chosen mail: what fails of that says nothing of the host. */
+  readonly raised?: boolean
+  /** It cannot be used for this mail at all. */
+  readonly refusal?: Deferral
 }
 
 /** What may fail on its own: one address and port. */
-export function placeKey(address: NetworkAddress, target: HostTarget): string {
-  return `${address.address} ${target.host.port}`
+export function placeKey({ address }: Pick<NetworkAddress, 'address'>, target: HostTarget): string {
+  return `${address} ${target.host.port}`
 }
 
 /** Our side for that address; null: no connection there is possible from us. */
@@ -40,9 +46,21 @@ type Ways = Extract<Route, { readonly kind: 'relay' | 'mx' }>
 export class RelayTargets {
   readonly #relays = new WeakMap<RelaySettings, Map<Credential | null, readonly HostTarget[]>>()
   readonly #direct = new WeakMap<Route, readonly HostTarget[]>()
+  readonly #raised = new WeakMap<Route, readonly HostTarget[]>()
 
   /** The hosts of a route in the order to try: as configured, or by preference. None if they were not looked up. */
   of(route: Ways): readonly HostTarget[] {
+    const { tlsDemand } = route
+    if (tlsDemand === undefined) return this.#plain(route)
+    let targets = this.#raised.get(route)
+    if (targets === undefined) {
+      targets = raiseTargets(this.#plain(route), tlsDemand)
+      this.#raised.set(route, targets)
+    }
+    return targets
+  }
+
+  #plain(route: Ways): readonly HostTarget[] {
     return route.kind === 'relay' ? this.#ofRelay(route.relay, route.credential) : this.#ofDomain(route)
   }
 

@@ -48,6 +48,8 @@ export class SessionOpener {
   async open(request: OpenRequest): Promise<Opened> {
     const { clock, memory } = this.#parts
     const { target, avoid } = request
+    if (target.refusal !== undefined)
+      return { kind: 'failed', failure: { deferral: target.refusal, phase: 'tls-policy', reply: null, remote: null, goPlain: false } }
     let addresses: readonly NetworkAddress[]
     try {
       addresses = target.addresses ?? (await this.#parts.resolver.addresses(target.host.host))

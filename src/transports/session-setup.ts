@@ -5,12 +5,13 @@
  * credential and no content leaves before the TLS level is satisfied. The password is asked for at
  * each login and kept nowhere.
  */
-import { type AttemptFault, classifyFault, classifyReply, triesNextHost } from '../core/classify.ts'
+import { type AttemptFault, classifyFault, classifyReply, type Deferral, triesNextHost } from '../core/classify.ts'
 import type { Clock } from '../core/clock.ts'
 import type { AttemptPhase, RemoteMta, TlsFacts } from '../core/outcome.ts'
 import type { SmtpReply } from '../core/reply.ts'
 import type { DialogueTap, Journal } from '../ports/journal.ts'
 import { type Connection, type ConnectionEvents, DialError, type Dialer, type NetworkAddress, type NetworkFault } from '../ports/network.ts'
+import type { TlsReports } from '../ports/tls-reports.ts'
 import type { Capabilities } from '../smtp/capabilities.ts'
 import type { ClientEngine, ClientFault } from '../smtp/client-engine.ts'
 import { createExchange, type HmacMd5 } from '../smtp/sasl.ts'
@@ -18,7 +19,8 @@ import { describeTls, remark } from './dialogue.ts'
 import { chooseMechanism } from './login-choice.ts'
 import { type HostTarget, sideFor } from './relay-target.ts'
 import type { SetupFailure } from './ride.ts'
-import { decideTlsStep, mayGoPlain, tlsOptionsOf } from './tls-policy.ts'
+import { blamesHost, decideTlsStep, mayGoPlain, tlsOptionsOf } from './tls-policy.ts'
+import { reportFailed, reportReady } from './tls-report.ts'
 
 export interface SessionParts {
   readonly dialer: Dialer
@@ -26,6 +28,8 @@ export interface SessionParts {
   readonly journal: Journal
   readonly tap: DialogueTap
   readonly hmacMd5: HmacMd5
+  /** Left out: sessions are not counted. */
+  readonly reports?: TlsReports
   /** Names the session in the dialogue. */
   readonly name: string
   /** TLS failed at this address minutes ago and the level is `may`. */
@@ -127,12 +131,13 @@ export class SessionSetup {
   /** Ends a dial under way, too. */
   fail(phase: AttemptPhase, fault: AttemptFault, steps: SetupSteps): void {
     if (this.step === 'dial') this.#dialing.abort()
-    this.#end({ deferral: classifyFault(phase, fault), phase, reply: null }, steps, fault.kind)
+    this.#end({ deferral: classifyFault(phase, fault), phase, reply: null }, steps, fault)
   }
 
   /** Set-up is over: how long it took. */
   finished(): void {
     this.durationMs = this.#parts.clock.monotonicMs() - this.#startedMs
+    if (!this.#parts.plainOnly) reportReady(this.#parts.reports ?? null, this.#target.relay.tls, this.#remote, this.tls)
   }
 
   phaseOf(engine: ClientEngine): AttemptPhase {
@@ -184,14 +189,16 @@ export class SessionSetup {
     engine.authenticate(exchange)
   }
 
-  #end(failed: Pick<SetupFailure, 'deferral' | 'phase' | 'reply'>, steps: SetupSteps, fault?: AttemptFault['kind']): void {
+  #end(failed: Pick<SetupFailure, 'deferral' | 'phase' | 'reply'>, steps: SetupSteps, fault: AttemptFault | null = null): void {
     const { host, relay } = this.#target
-    const hopeless = fault === 'tls-injection' || fault === 'tls-missing'
+    const hopeless = fault?.kind === 'tls-injection' || fault?.kind === 'tls-missing'
+    if (failed.phase === 'starttls') reportFailed(this.#parts.reports ?? null, relay.tls, this.#remote, fault)
     const goPlain = failed.phase === 'starttls' && !hopeless && mayGoPlain(relay.tls.level, host) && triesNextHost(failed.deferral)
     if (goPlain)
       this.#parts.journal.note('transport', 'info', 'TLS failed, going on without it as the policy allows', { ...this.#remote, reason: failed.deferral.reason })
     this.#remark(() => `no session: ${failed.deferral.reason}${goPlain ? '; once more without TLS' : ''}`)
-    steps.failed({ ...failed, remote: this.#remote, goPlain })
+    const deferral: Deferral = failed.phase === 'starttls' && !blamesHost(this.#target) ? { ...failed.deferral, hop: 'none' } : failed.deferral
+    steps.failed({ ...failed, deferral, remote: this.#remote, goPlain })
   }
 
   #remark(text: () => string): void {

@@ -18,6 +18,7 @@ import type { Ride, SetupFailure } from './ride.ts'
 import { SessionOutput } from './session-output.ts'
 import { type SessionParts, SessionSetup } from './session-setup.ts'
 import { StepWatch, stepLimitMs } from './step-watch.ts'
+import { isVerified } from './tls-policy.ts'
 import type { TransactionFacts } from './transaction-outcome.ts'
 
 /** Calls may come from inside `carry`. */
@@ -100,7 +101,7 @@ export class SmtpSession {
   carry(ride: Ride): Exclude<Fit, { readonly kind: 'fits' }> | null {
     const capabilities = this.#engine.capabilities
     if (capabilities === null) throw new Error('a ride on a session that is not ready')
-    const fit = decideFit(ride.question(this.tls?.trust === 'verified'), capabilities)
+    const fit = decideFit(ride.question(isVerified(this.tls, this.target.relay.tls.level)), capabilities)
     if (fit.kind !== 'fits') return fit
     const [first, ...rest] = fit.rcpts
     if (first === undefined) throw new Error('a ride without recipients')

@@ -15,11 +15,12 @@ import type { StoredContent } from '../ports/body-store.ts'
 import type { DialogueTap, Journal } from '../ports/journal.ts'
 import type { Dialer, HostResolver } from '../ports/network.ts'
 import { type Signer, SigningFault } from '../ports/signer.ts'
+import type { TlsReports } from '../ports/tls-reports.ts'
 import type { DeliveryBatch, Transport } from '../ports/transport.ts'
 import type { HmacMd5 } from '../smtp/sasl.ts'
 import { lookAtContent } from './content-look.ts'
 import { HostMemory } from './host-memory.ts'
-import { RelayTargets } from './relay-target.ts'
+import { placeKey, RelayTargets } from './relay-target.ts'
 import { Ride, type RideEnd, type SetupFailure } from './ride.ts'
 import { SessionPool } from './session-pool.ts'
 import { judgeTransaction, refusedOutcome, type TransactionFacts, wasStale, worseOf } from './transaction-outcome.ts'
@@ -32,6 +33,8 @@ export interface SmtpTransportParts {
   readonly tap: DialogueTap
   /** Lower-case hex, for CRAM-MD5. */
   readonly hmacMd5: HmacMd5
+  /** Counts sessions for the daily TLS reports. Left out: nobody counts. */
+  readonly reports?: TlsReports
   /** In [0, 1). */
   readonly random: () => number
   /** For content that has to be changed on its way; left out: nothing is signed. */
@@ -44,6 +47,8 @@ const BATCHES_PER_SESSION = 3
 const STALE_TRIES_MAX = 2
 /** Hosts and addresses tried after another one failed within the transaction or set-up. */
 const FURTHER_TRIES_MAX = 4
+/** 5.7.30. */
+const REQUIRETLS_DETAIL = 30
 const NOT_REACHED: HopVerdict = { kind: 'not-reached' }
 
 export function createSmtpTransport(parts: SmtpTransportParts): Transport {
@@ -210,7 +215,11 @@ class SmtpTransport implements Transport {
     ride.hop ??= { kind: 'healthy' }
     if (fit.kind === 'unfit') {
       this.#settleRest(ride, outcome)
-      this.#finish(ride, '')
+      // RFC 8689 §4.2.1: another host may keep the promise of REQUIRETLS.
+      if (fit.failure.status.detail === REQUIRETLS_DETAIL && ride.hostAt + 1 < ride.hosts.length) {
+        ride.avoid = [...ride.avoid, placeKey(remote, ride.target)]
+        this.#nextHost(ride)
+      } else this.#finish(ride, '')
       return
     }
     for (const recipient of fit.unfit) ride.outcomes.set(recipient.id, outcome)

@@ -43,6 +43,7 @@ function setup(first = 'limits: { hops: 10 }'): Bench {
       retention: { reload: () => taken.push('retention') } as never,
       dns: { reload: ({ timeoutMs }) => taken.push(`dns ${timeoutMs}`) },
       destinations: { reconfigure: () => undefined },
+      tls: { reload: ({ tls }) => taken.push(`tls ${tls.policies.fallback.level}`) },
       signer: { reload: ({ onFailure }) => taken.push(`signer ${onFailure}`) },
       journal: {
         note: (_subsystem: string, level: string, text: string) => notes.push(`${level}: ${text}`),
@@ -59,7 +60,7 @@ describe('reload', () => {
     const { reloader, taken, write } = setup()
     write('limits: { hops: 20 }')
     expect(await reloader.reload()).toEqual({ changed: ['limits.hops'], needsRestart: [] })
-    expect(taken).toEqual(['intake 20', 'delivery', 'retention', 'dns 5000', 'signer refuse'])
+    expect(taken).toEqual(['intake 20', 'tls may', 'delivery', 'retention', 'dns 5000', 'signer refuse'])
   })
 
   it('changes nothing when the file is gone: the defaults would capture the mail', async () => {

@@ -84,6 +84,7 @@ describe('DANE (RFC 7672)', () => {
     dns.tlsas.set(TLSA, records([EE, TA]))
     expect(await ask()).toEqual({
       kind: 'tls',
+      goodForMs: 60_000,
       requirement: {
         level: 'dane',
         basis: 'dane',
