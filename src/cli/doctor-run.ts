@@ -69,7 +69,7 @@ async function sentMail(client: AdminClient, since: number): Promise<readonly Se
   const kinds = new Map<string, { readonly queueId: string; readonly lane: string; messages: number }>()
   let after: string | null = null
   for (let seen = 0; seen < ROWS_MAX; seen += PAGE) {
-    const page: QueuePage = await client.get<QueuePage>('/v1/queue', { acceptedAfter: since, limit: PAGE, ...(after === null ? {} : { after }) })
+    const page: QueuePage = await client.get<QueuePage>('/v1/queue', { acceptedAfter: since, states: 'delivered,queued,leased,failed,expired', limit: PAGE, ...(after === null ? {} : { after }) })
     for (const { sender, lane, queueId } of page.rows) {
       if (!lane.startsWith('smtp:')) continue
       const key = `${sender.slice(sender.lastIndexOf('@') + 1).toLowerCase()} ${lane}`

@@ -168,7 +168,7 @@ describe('DKIM', () => {
     [['v=DKIM1; t=y; p=QUJD'], 'warning', 't=y'],
     [['v=DKIM1; p=QU JD'], 'ok', 'the one we sign with'],
     [['hello'], 'fault', 'no DKIM key'],
-    [['v=DKIM1; p=QUJD', 'v=DKIM1; p=REVG'], 'fault', '2 records'],
+    [['v=DKIM1; p=QUJD', 'v=DKIM1; p=REVG'], 'fault', 'several keys'],
     [[], 'fault', 'not published'],
   ])('record %j is %s', async (records, state, says) => {
     expect(await only('dkim', { zone: { [at]: records } })).toMatchObject({ state, says: expect.stringContaining(says) })

@@ -1,0 +1,75 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { createRealClock } from '../../src/app/real-clock.ts'
+import { CHECK_TEXTS, type Examined } from '../../src/cli/doctor.ts'
+import { describeFindings } from '../../src/cli/doctor-run.ts'
+import { CHECKS, type Finding } from '../../src/doctor/finding.ts'
+import { runCli } from '../support/cli-run.ts'
+import { makeTempFolder } from '../support/temp-folder.ts'
+
+const SCREEN = { colour: false } as Parameters<typeof describeFindings>[0]
+
+function examined(findings: readonly Finding[]): Examined {
+  return { hostname: 'mail.example.com', configFile: null, counts: { ok: 1, warning: 0, fault: 1, skipped: 0 }, findings }
+}
+
+describe('postern doctor', () => {
+  it('has a text for each check', () => {
+    expect(Object.keys(CHECK_TEXTS)).toEqual([...CHECKS])
+  })
+
+  it('shows the server first, what to do, and the line to paste', () => {
+    const lines = describeFindings(
+      SCREEN,
+      examined([
+        { check: 'spf', group: 'example.com', state: 'ok', says: 'SPF lets 192.0.2.1 send', remedy: null, record: null },
+        {
+          check: 'ptr',
+          group: 'server',
+          state: 'fault',
+          says: '192.0.2.1 has no PTR record',
+          remedy: 'Ask.',
+          record: { name: '1.2.0.192.in-addr.arpa', type: 'PTR', value: 'mail.example.com' },
+        },
+      ]),
+    )
+    expect(lines).toEqual([
+      'Examined mail.example.com, configuration: none, built-in defaults',
+      '',
+      'This server',
+      '  FAULT    ptr            192.0.2.1 has no PTR record',
+      '                          Ask.',
+      '                          1.2.0.192.in-addr.arpa. PTR mail.example.com.',
+      '',
+      'Sender domain example.com',
+      '  ok       spf            SPF lets 192.0.2.1 send',
+      '',
+      '1 fault, 0 warnings, 1 ok.',
+    ])
+  })
+
+  it('shows text from outside without its control characters', () => {
+    const says = 'the clock of \u001b[31mevil'
+    expect(describeFindings(SCREEN, examined([{ check: 'clock', group: 'server', state: 'ok', says, remedy: null, record: null }])).join('\n')).not.toContain(
+      '\u001b',
+    )
+  })
+
+  it('refuses a check that it does not know', async () => {
+    const ran = await runCli(['doctor', 'fever'], { clock: createRealClock() })
+    expect(ran).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('There are: hostname, ptr') })
+  })
+
+  it('examines the machine without a server, and says so in JSON', async () => {
+    const folder = makeTempFolder()
+    writeFileSync(join(folder, 'postern.yaml'), 'hostname: app.example.com\nlisten: ["smtp://127.0.0.1:2525"]\n')
+    const ran = await runCli(['--config', join(folder, 'postern.yaml'), '--json', 'doctor', 'listener', 'store', 'alignment'], {
+      clock: createRealClock(),
+      cwd: folder,
+    })
+    const answer = JSON.parse(ran.stdout) as Examined
+    expect(ran.exitCode).toBe(0)
+    expect(answer.findings.map(({ check, state }) => `${check} ${state}`)).toEqual(['alignment skipped', 'store skipped', 'listener ok'])
+  })
+})
