@@ -205,6 +205,9 @@ describe('CNAMEs', () => {
   it('that end at a name which does not exist, or has no such record, are a "no"', async () => {
     const gone = await makeRig(({ name }) => ({ flags: ANSWER | NXDOMAIN, answers: [cname(name, 'gone.example')], authorities: [soa('example', 60)] }))
     expect(await gone.dns.mx(X)).toEqual(none('no-such-name'))
+    const unproved = await makeRig(({ name }) => ({ flags: ANSWER | NXDOMAIN, answers: [cname(name, 'gone.example')] }))
+    expect(await unproved.dns.mx(X)).toEqual(none('no-such-name'))
+    expect(unproved.server.seen).toHaveLength(1)
     const bare = await makeRig(({ name }) => ({ answers: [cname(name, 'bare.example')], authorities: [soa('example', 60)] }))
     expect(await bare.dns.mx(X)).toEqual(none('no-such-record'))
     expect(bare.server.seen).toHaveLength(1)
@@ -239,9 +242,9 @@ function pointerBomb(id: number): Buffer {
   const start = 12 + question.length
   const hops = 6_000
   const chain = Buffer.alloc(hops * 2)
-  for (let i = 0; i < hops; i++) chain.writeUInt16BE(0xc000 | (i === 0 ? 12 : start + 13 + (i - 1) * 2), i * 2)
+  for (let i = 0; i < hops; i++) chain.writeUInt16BE(0xc000 | (i === 0 ? 12 : start + 12 + (i - 1) * 2), i * 2)
   // The chain is the data of a record of a type that is nobody's.
-  const holder = Buffer.concat([octets16(0xc00c, 999, 1, 0, 0, chain.length), Buffer.alloc(1), chain.subarray(1)])
+  const holder = Buffer.concat([octets16(0xc00c, 999, 1, 0, 0, chain.length), chain])
   const record = Buffer.concat([octets16(0xc000 | (start + 12 + hops * 2 - 2), TYPE.MX, 1, 0, 0, 3, 0), Buffer.alloc(1)])
   const count = Math.floor((65_000 - start - holder.length) / record.length)
   const header = octets16(id, ANSWER, 1, count + 1, 0, 0)

@@ -210,6 +210,28 @@ describe('servers', () => {
     await two.close()
     expect(await dns.mx(X)).toMatchObject({ kind: 'fault', code: 'SERVFAIL', message: expect.stringContaining('127.0.0.1') })
   })
+  it('that come later and say more are told instead of those that come first', async () => {
+    const { one, two, dns } = await twoServers(() => [])
+    await one.close()
+    two.script = (query) => [answerTo(query, { flags: ANSWER | 2 })]
+    expect(await dns.mx(X)).toMatchObject({ kind: 'fault', code: 'SERVFAIL' })
+  })
+  it('that were dead have a new chance when the list changes', async () => {
+    const { one, two, clock, dns } = await twoServers(() => [])
+    for (const [index, name] of [X, 'b.example', 'c.example'].entries()) {
+      const answer = dns.mx(name)
+      await one.untilSeen(index + 1)
+      await clock.advance(1_500)
+      await answer
+    }
+    one.script = (query) => [answerTo(query, good(query))]
+    await dns.mx('d.example')
+    expect(one.seen).toHaveLength(3)
+    const third = await startDnsServer(() => [])
+    dns.reload(makeSettings({ servers: [one, two, third] }))
+    await dns.mx('e.example')
+    expect(one.seen).toHaveLength(4)
+  })
   it('are given up when the resolver closes', async () => {
     const { dns, server, clock } = await makeRig(() => [])
     const answers = [dns.mx(X), dns.mx('y.example')]
