@@ -43,7 +43,7 @@ function registerRoute(program: Command, context: CliContext): void {
     })
 }
 
-function describeRoute(context: CliContext, { from, to, steps, decision, lane, credential }: RouteExplanation): readonly string[] {
+function describeRoute(context: CliContext, { from, to, steps, decision, lane, credential, hosts, obstacle }: RouteExplanation): readonly string[] {
   return [
     `From ${escapeText(from === '' ? '<>' : from)} to ${escapeText(to)}`,
     ...steps.map(
@@ -52,7 +52,13 @@ function describeRoute(context: CliContext, { from, to, steps, decision, lane, c
     ),
     `${paint(context, 'bold', 'Decision:')} ${escapeText(decision)}`,
     `Lane ${escapeText(lane)}${credential === null ? '' : `, credential ${escapeText(credential)}`}`,
+    ...(hosts === null ? [] : ['Servers, in the order to try:', ...hosts.map(describeHost)]),
+    ...(obstacle === null ? [] : [`${paint(context, 'yellow', 'No server:')} ${escapeText(obstacle)}`]),
   ]
+}
+
+function describeHost({ name, preference, addresses, tls }: NonNullable<RouteExplanation['hosts']>[number]): string {
+  return `  ${String(preference).padStart(5)}  ${escapeText(name)}  ${addresses.map(escapeText).join(', ')}  TLS: ${tls}`
 }
 
 function registerReload(program: Command, context: CliContext): void {

@@ -107,6 +107,15 @@ describe('route, reload, backup', () => {
     expect(await server.run(['backup', 'b.db'])).toMatchObject({ exitCode: 4, stderr: expect.stringContaining('nothing is overwritten') })
   })
 
+  it('says to which servers a direct mail would go, or why to none', async () => {
+    const server = await startCliServer()
+    const { stdout } = await server.run(['route', 'explain', 'a@b.example', 'you@direct.example'])
+    expect(stdout).toContain('     10  mx1.direct.example  2001:db8::1, 192.0.2.1  TLS: may\n     20  mx2.direct.example  192.0.2.2  TLS: verify\n')
+    expect((await server.run(['route', 'explain', 'a@b.example', 'you@dead.example'])).stdout).toContain(
+      'No server: 4.4.3 looking up the mail servers of dead.example failed: TIMEOUT',
+    )
+  })
+
   it('a refused reload says why, line by line, and ends with 4', async () => {
     const server = await startCliServer()
     server.control.fault = Object.assign(new Error('postern.yaml:3: one\npostern.yaml:4: two\u001b[2J'), { name: 'ConfigError' })

@@ -80,8 +80,8 @@ export function createFakeControl(store: MemoryStore, now: () => EpochMs): FakeC
         decision: 'relay google as jira',
         lane: 'smtp:google/jira',
         credential: 'jira',
-        hosts: null,
-        obstacle: null,
+        hosts: to.endsWith('@direct.example') ? DIRECT_HOSTS : null,
+        obstacle: to.endsWith('@dead.example') ? '4.4.3 looking up the mail servers of dead.example failed: TIMEOUT' : null,
       }
     },
     async flush(lane) {
@@ -138,3 +138,8 @@ function plainStatus(startedAt: EpochMs, now: EpochMs): Omit<ServerStatus, 'queu
     memory: { rssOctets: 98_000_000 },
   }
 }
+
+const DIRECT_HOSTS = [
+  { name: 'mx1.direct.example', preference: 10, addresses: ['2001:db8::1', '192.0.2.1'], tls: 'may' },
+  { name: 'mx2.direct.example', preference: 20, addresses: ['192.0.2.2'], tls: 'verify' },
+] as const
