@@ -51,6 +51,8 @@ export type RecipientOutcome =
       readonly reply: SmtpReply
       readonly remoteMta: RemoteMta
       readonly relayedWithoutDsn: boolean
+      /** It is where it was to go: nobody further on will report that (RFC 3461 §6.2.1). */
+      readonly final?: true
     }
   | { readonly kind: 'deferred'; readonly status: EnhancedStatus<4>; readonly diagnosis: Diagnosis }
   | { readonly kind: 'failed'; readonly status: EnhancedStatus<5>; readonly diagnosis: Diagnosis }

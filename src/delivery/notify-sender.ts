@@ -38,8 +38,8 @@ export function decideNotice(kind: DsnKind, notify: Notify, reversePath: Reverse
   if (reversePath.kind === 'null') return 'null-path'
   if (notify === 'never') return 'not-asked'
   // RFC 3461 §4.1: without NOTIFY a failure is told, and a delay if the server likes; we do.
-  if (notify === null) return kind === 'relayed' ? 'not-asked' : 'send'
-  const event = kind === 'delayed' ? 'delay' : kind === 'relayed' ? 'success' : 'failure'
+  if (notify === null) return kind === 'relayed' || kind === 'delivered' ? 'not-asked' : 'send'
+  const event = kind === 'delayed' ? 'delay' : kind === 'relayed' || kind === 'delivered' ? 'success' : 'failure'
   return notify.includes(event) ? 'send' : 'not-asked'
 }
 
@@ -47,6 +47,7 @@ export function decideNotice(kind: DsnKind, notify: Notify, reversePath: Reverse
 export function noticeSubject(leased: LeasedRecipient, outcome: Exclude<RecipientOutcome, { kind: 'untried' }>): NoticeSubject {
   if (outcome.kind === 'delivered') {
     const { status, reply, remoteMta } = outcome
+    if (outcome.final === true) return { leased, status, reason: 'the message is in the mailbox', reply: null, remoteMta: null, duplicatePossible: false }
     return { leased, status, reason: 'the next server took the message', reply, remoteMta, duplicatePossible: false }
   }
   const { reason, reply, remoteMta, duplicatePossible } = outcome.diagnosis

@@ -213,7 +213,9 @@ function noticeKind(decision: Decision, outcome: TriedOutcome, warns: boolean): 
     case 'deferred':
       return warns ? 'delayed' : null
     case 'delivered':
-      return outcome.kind === 'delivered' && outcome.relayedWithoutDsn ? 'relayed' : null
+      if (outcome.kind !== 'delivered') return null
+      if (outcome.final === true) return 'delivered'
+      return outcome.relayedWithoutDsn ? 'relayed' : null
     default:
       return null
   }

@@ -40,6 +40,8 @@ function openingOf(request: DsnRequest): string {
     }
     case 'relayed':
       return `Your message was passed on to a server that does not report what becomes of it. You asked for a report: this is the last one for the ${several ? 'addresses' : 'address'} below, unless delivery fails later.`
+    case 'delivered':
+      return `Your message is in the ${several ? 'mailboxes' : 'mailbox'} of the ${several ? 'addresses' : 'address'} below. You asked for a report.`
   }
 }
 

@@ -19,8 +19,11 @@ export interface DsnRecipient {
   /** The message may have arrived all the same. */
   readonly duplicatePossible: boolean
 }
-/** failed: for good; expired: the time for trying is over; delayed: trying goes on; relayed: the next server makes no reports. */
-export type DsnKind = 'failed' | 'expired' | 'delayed' | 'relayed'
+/**
+ * failed: for good; expired: the time for trying is over; delayed: trying goes on; relayed: the next server
+ * makes no reports; delivered: it is in the mailbox.
+ */
+export type DsnKind = 'failed' | 'expired' | 'delayed' | 'relayed' | 'delivered'
 
 export interface DsnRequest {
   readonly kind: DsnKind

@@ -10,7 +10,7 @@ import type { DsnKind, DsnRecipient, DsnRequest } from './dsn-request.ts'
 import { cleanAscii, cleanLine, decodeXtext, foldField } from './dsn-text.ts'
 import { formatDateTime } from './received-field.ts'
 
-const ACTIONS: Readonly<Record<DsnKind, string>> = { failed: 'failed', expired: 'failed', delayed: 'delayed', relayed: 'relayed' }
+const ACTIONS: Readonly<Record<DsnKind, string>> = { failed: 'failed', expired: 'failed', delayed: 'delayed', relayed: 'relayed', delivered: 'delivered' }
 
 /** `global`: UTF-8 may stand in it as it is; else everything is ASCII. Ends in CRLF. */
 export function composeStatusFields(request: DsnRequest, global: boolean): string {

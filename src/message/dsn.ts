@@ -30,6 +30,7 @@ const SUBJECTS: Readonly<Record<DsnKind, string>> = {
   expired: 'Undelivered mail returned to sender (gave up trying)',
   delayed: 'Delayed mail (still being tried)',
   relayed: 'Mail was passed on',
+  delivered: 'Mail was delivered',
 }
 
 export function composeDsn(request: DsnRequest): ComposedDsn {

@@ -19,6 +19,7 @@ describe('whether a notice is due (RFC 3461)', () => {
     [null, 'expired', 'send'],
     [null, 'delayed', 'send'],
     [null, 'relayed', 'not-asked'],
+    [null, 'delivered', 'not-asked'],
     ['never', 'failed', 'not-asked'],
     ['never', 'delayed', 'not-asked'],
     [['failure'], 'failed', 'send'],
@@ -27,6 +28,8 @@ describe('whether a notice is due (RFC 3461)', () => {
     [['delay'], 'delayed', 'send'],
     [['delay'], 'failed', 'not-asked'],
     [['success'], 'relayed', 'send'],
+    [['success'], 'delivered', 'send'],
+    [['failure'], 'delivered', 'not-asked'],
     [['success'], 'failed', 'not-asked'],
     [['success', 'failure', 'delay'], 'relayed', 'send'],
   ]

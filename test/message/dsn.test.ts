@@ -121,6 +121,7 @@ describe('a report', () => {
     ['expired', 'failed', 'in the time allowed for it'],
     ['delayed', 'delayed', 'until Fri, 06 Mar 2026 12:00:00 +0000. There is no need to send it again.'],
     ['relayed', 'relayed', 'does not report what becomes of it'],
+    ['delivered', 'delivered', 'Your message is in the mailbox'],
   ] as const)('of kind %s has action %s and says so', (kind: DsnKind, action: string, words: string) => {
     const changes = { kind, retryUntil: Date.UTC(2026, 2, 6, 12) as EpochMs }
     expect(textOf(changes).replace(/\r\n/g, ' ')).toContain(words)
