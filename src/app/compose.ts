@@ -23,6 +23,7 @@ import type { DialogueHub } from './dialogue-hub.ts'
 import type { ServerJournal } from './journal.ts'
 import { createRetention, type Retention } from './retention.ts'
 import type { ServerSettings } from './settings.ts'
+import { createRewriting, type Rewriting } from './rewriting.ts'
 import { createSigner, type ServerSigner } from './signer.ts'
 import { createSystemServers } from './system-servers.ts'
 import { createTlsParts, NO_REPORTS, type TlsParts } from './tls-parts.ts'
@@ -33,6 +34,7 @@ export interface Composed {
   readonly retention: Retention
   readonly dns: DnsClient
   readonly signer: ServerSigner
+  readonly rewriting: Rewriting
   readonly destinations: MxDestinations
   readonly tls: TlsParts
   /** Starts everything in the order in which it is needed. */
@@ -72,6 +74,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
   const newQueueId = createQueueIds(() => clock.now(), await lastQueueId(store))
   const dns = createDnsResolver({ settings: settings.dns, clock, systemServers: createSystemServers(clock) })
   const signer = createSigner(settings.dkim, { clock, journal })
+  const rewriting = createRewriting(settings.rewrite, { clock, journal })
   const tls = createTlsParts({ settings, resolver: dns, reports: NO_REPORTS, clock, journal })
   const destinations = createMxDestinations({ resolver: dns, tls: tls.policies, clock, random: Math.random, policy: settings.mxPolicy })
   const smtp = createSmtpTransport({
@@ -96,6 +99,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     newToken: () => newToken() as LeaseToken,
     newQueueId,
     signer,
+    rewriter: rewriting.rewriter,
     clockWentBack: () => {
       const noted = (error: Error): void => journal.note('delivery', 'error', 'mail waits although the clock was set back', { reason: error.message })
       makeQueueDue(store.admin, clock.now()).then(delivery.wake, noted)
@@ -108,12 +112,13 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     retention,
     dns,
     signer,
+    rewriting,
     destinations,
     tls,
     async start() {
       tls.start()
       await delivery.start()
-      intake.serve({ store: store.queue, bodies: store.bodies, admission: delivery.admission, newQueueId, signer })
+      intake.serve({ store: store.queue, bodies: store.bodies, admission: delivery.admission, newQueueId, signer, rewriter: rewriting.rewriter })
       retention.start()
     },
     async stop(deadlineMs) {
@@ -125,6 +130,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
       await smtp.close(Math.min(left(), 1_000))
       await tls.stop()
       dns.close()
+      rewriting.close()
       await store.close()
     },
   }

@@ -7,6 +7,7 @@ import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { readCertificatePair, readPem } from './config-certificates.ts'
 import { checkDkimTimes, dkimKeysOf, readDkimKey } from './config-dkim-keys.ts'
+import { checkTables } from './config-checks-rewrite.ts'
 import { quote } from './config-errors.ts'
 import { tlsOf } from './config-implied.ts'
 import { adminSocketOf, dataFolderOf, SOCKET_PATH_OCTETS_MAX } from './config-locate.ts'
@@ -28,6 +29,7 @@ export function checkFiles(config: Config, places: FilePlaces): readonly KeyedFa
   return [
     ...secretsOf(config).flatMap(([path, reference]) => checkSecret(path, reference, config, places)),
     ...checkCertificates(config, places),
+    ...checkTables(config, places.folder),
     ...checkKeys(config, places),
     ...checkSocket(config, places),
   ]

@@ -7,6 +7,7 @@
 import { checkDns } from './config-checks-dns.ts'
 import { checkTlsPolicy } from './config-checks-tls.ts'
 import { checkRelays } from './config-checks-relays.ts'
+import { checkRewrite } from './config-checks-rewrite.ts'
 import { checkRoutes } from './config-checks-routes.ts'
 import { checkDkim } from './config-dkim-keys.ts'
 import { type Fault, quote } from './config-errors.ts'
@@ -25,6 +26,7 @@ export function checkConfig(config: Config): readonly KeyedFault[] {
     ...checkUsers(config),
     ...checkRelays(config),
     ...checkRoutes(config),
+    ...checkRewrite(config),
     ...checkDkim(config.dkim),
     ...checkBounds(config),
     ...checkPressure(config),

@@ -14,6 +14,7 @@ import { dkimSchema } from './config-schema-dkim.ts'
 import { dnsSchema } from './config-schema-dns.ts'
 import { limitsSchema, limitsUnderPressureSchema } from './config-schema-limits.ts'
 import { relaySchema } from './config-schema-relay.ts'
+import { aliasesSchema, localSchema, rewriteSchema } from './config-schema-rewrite.ts'
 import { tlsPolicySchema } from './config-schema-tls.ts'
 import { parseListener, parseNetwork, parseVia } from './config-values.ts'
 
@@ -111,6 +112,9 @@ export const configSchema = z.strictObject({
   relays: z.record(name, relaySchema).default({}).describe('Servers that take our mail and deliver it, by name.'),
   direct: directSchema,
   tlsPolicy: tlsPolicySchema,
+  rewrite: rewriteSchema,
+  aliases: aliasesSchema,
+  local: localSchema,
   routes: z
     .array(route)
     .min(1)

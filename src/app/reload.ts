@@ -12,6 +12,7 @@ import { type LoadedConfig, type LoadRequest, loadConfig } from './config.ts'
 import type { ServerJournal } from './journal.ts'
 import type { Retention } from './retention.ts'
 import { buildSettings, diffSettings, type ServerSettings } from './settings.ts'
+import type { Rewriting } from './rewriting.ts'
 import type { ServerSigner } from './signer.ts'
 import type { TlsParts } from './tls-parts.ts'
 
@@ -25,6 +26,7 @@ export interface ReloadParts {
   readonly dns: Pick<DnsClient, 'reload'>
   readonly destinations: Pick<MxDestinations, 'reconfigure'>
   readonly signer: Pick<ServerSigner, 'reload'>
+  readonly rewriting: Pick<Rewriting, 'reload'>
   readonly tls: Pick<TlsParts, 'reload'>
   readonly journal: ServerJournal
 }
@@ -45,7 +47,7 @@ export function createRereader(started: LoadedConfig, explicitPath: string | nul
 }
 
 export function createReloader(parts: ReloadParts): Reloader {
-  const { intake, delivery, retention, dns, destinations, signer, tls, journal } = parts
+  const { intake, delivery, retention, dns, destinations, signer, rewriting, tls, journal } = parts
   let current = parts.initial
   let turn: Promise<unknown> = Promise.resolve()
 
@@ -64,6 +66,7 @@ export function createReloader(parts: ReloadParts): Reloader {
     retention.reload(next.retention)
     dns.reload(next.dns)
     signer.reload(next.dkim)
+    rewriting.reload(next.rewrite)
     // Levels that an operator set while running stay, unless the file says something new.
     if (next.log.level !== current.log.level) journal.setLevel('all', next.log.level)
     journal.reopen()

@@ -71,6 +71,7 @@ export async function runServer(options: ServeOptions): Promise<number> {
     dns: server.dns,
     destinations: server.destinations,
     signer: server.signer,
+    rewriting: server.rewriting,
     tls: server.tls,
     journal,
   })

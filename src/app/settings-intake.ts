@@ -13,6 +13,7 @@ import type { LimitsConfig, LimitsUnderPressureConfig } from './config-schema-li
 import { readSecret } from './config-secrets.ts'
 import { parseNetwork } from './config-values.ts'
 import { SettingsError } from './settings-error.ts'
+import { bareDomainOf } from './settings-rewrite.ts'
 
 /** For the command line, which knows nothing of intake. */
 export { hashPassword } from '../intake/password-hash.ts'
@@ -22,6 +23,8 @@ export function buildIntakeSettings(loaded: LoadedConfig, previous: IntakeSettin
   const { config } = loaded
   return {
     hostname: hostnameOf(config),
+    offerRequireTls: config.tlsPolicy.requireTls,
+    bareDomain: bareDomainOf(config),
     listeners: listenersOf(config).map((listener) => buildListener(listener, loaded, previous)),
     networks: config.networks.map((network) => checkedValue(parseNetwork(network))),
     users: config.users.map((user) => buildUser(user, loaded, previous)),

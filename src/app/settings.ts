@@ -25,6 +25,7 @@ import { buildDkimSettings } from './settings-dkim.ts'
 import { buildDnsSettings } from './settings-dns.ts'
 import { SettingsError } from './settings-error.ts'
 import { buildIntakeSettings } from './settings-intake.ts'
+import { buildRewritePlan, type RewritePlan } from './settings-rewrite.ts'
 import { buildTlsSettings, type TlsSettings } from './settings-tls.ts'
 import type { DkimSettings } from './signer.ts'
 
@@ -36,6 +37,7 @@ export interface ServerSettings {
   readonly dkim: DkimSettings
   readonly mxPolicy: MxPolicy
   readonly tls: TlsSettings
+  readonly rewrite: RewritePlan
   readonly retention: RetentionSettings
   readonly log: { readonly level: Config['log']['level']; readonly format: Config['log']['format']; readonly file: string | null }
   /** Absolute, as is the socket. */
@@ -62,6 +64,7 @@ export function buildSettings(loaded: LoadedConfig, options: { readonly previous
       dkim: buildDkimSettings(loaded, previous?.dkim ?? null),
       mxPolicy: buildMxPolicy(config),
       tls: buildTlsSettings(loaded, previous?.tls ?? null),
+      rewrite: buildRewritePlan(loaded),
       retention: {
         historyMs: durationMs(config.retention.history),
         contentMs: durationMs(config.retention.content),

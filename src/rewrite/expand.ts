@@ -77,7 +77,10 @@ class Expansion {
       const step = aliasFor(mailbox, local)
       if (step.kind !== 'none') return this.#take(mailbox, 'aliases', { step, above })
     }
-    return this.#finish(mailbox, userEnd(mailbox, local))
+    const end = userEnd(mailbox, local)
+    if (end.kind !== 'unknown-user' || local.unknownUsers === null) return this.#finish(mailbox, end)
+    const step: Step = { kind: 'targets', rule: 'local.unknownUsers', targets: [local.unknownUsers], extension: '' }
+    return this.#take(mailbox, 'aliases', { step, above })
   }
 
   #take(

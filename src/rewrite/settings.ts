@@ -41,6 +41,8 @@ export interface LocalRules {
   readonly aliases: (() => TableState<AliasTable>) | null
   /** Where root's mail goes if no alias says it; null: to the user of that name. */
   readonly root: readonly Target[] | null
+  /** Who gets mail for names that are neither user nor alias; null: it is refused. */
+  readonly unknownUsers: Target | null
 }
 export interface RewriteLimits {
   /** Rules and aliases that may lead from one to the next. */

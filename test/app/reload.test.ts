@@ -45,6 +45,7 @@ function setup(first = 'limits: { hops: 10 }'): Bench {
       destinations: { reconfigure: () => undefined },
       tls: { reload: ({ tls }) => taken.push(`tls ${tls.policies.fallback.level}`) },
       signer: { reload: ({ onFailure }) => taken.push(`signer ${onFailure}`) },
+      rewriting: { reload: ({ recipients }) => taken.push(`rewriting ${recipients.length}`) },
       journal: {
         note: (_subsystem: string, level: string, text: string) => notes.push(`${level}: ${text}`),
         setLevel: () => undefined,
@@ -60,7 +61,7 @@ describe('reload', () => {
     const { reloader, taken, write } = setup()
     write('limits: { hops: 20 }')
     expect(await reloader.reload()).toEqual({ changed: ['limits.hops'], needsRestart: [] })
-    expect(taken).toEqual(['intake 20', 'tls may', 'delivery', 'retention', 'dns 5000', 'signer refuse'])
+    expect(taken).toEqual(['intake 20', 'tls may', 'delivery', 'retention', 'dns 5000', 'signer refuse', 'rewriting 0'])
   })
 
   it('changes nothing when the file is gone: the defaults would capture the mail', async () => {

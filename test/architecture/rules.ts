@@ -20,6 +20,7 @@ export const IMPORTS: Readonly<Record<string, FolderRule>> = {
   smtp: { folders: ['core'], modules: [] },
   message: { folders: ['core'], modules: ['crypto'] },
   providers: { folders: ['core'], modules: [] },
+  rewrite: { folders: ['core', 'ports'], modules: ['re2js'] },
   ports: { folders: ['core'], modules: [] },
   delivery: { folders: ['core', 'ports', 'providers', 'message/dsn'], modules: [] },
   transports: { folders: ['core', 'smtp', 'ports', 'message/eight-bit', 'message/final-header', 'message/header-block', 'message/dkim-prefix'], modules: [] },
@@ -32,7 +33,7 @@ export const IMPORTS: Readonly<Record<string, FolderRule>> = {
   tls: { folders: ['core', 'ports'], modules: [] },
   admin: { folders: ['core', 'ports', 'intake/accept-message'], modules: ['fastify', 'fs', 'path', 'http', 'net', 'stream'] },
   app: {
-    folders: ['core', 'smtp', 'message', 'providers', 'ports', 'delivery', 'transports', 'tls', 'intake', 'store', 'net', 'mailbox', 'postfix', 'admin', 'doctor'],
+    folders: ['core', 'smtp', 'message', 'providers', 'rewrite', 'ports', 'delivery', 'transports', 'tls', 'intake', 'store', 'net', 'mailbox', 'postfix', 'admin', 'doctor'],
     modules: [
       'zod',
       'yaml',
@@ -80,7 +81,7 @@ export const IMPORTS: Readonly<Record<string, FolderRule>> = {
 }
 
 /** Folders that are told time, chance and the network: §5.4, 1. */
-export const PURE_FOLDERS = ['core', 'smtp', 'message', 'providers', 'ports', 'delivery', 'transports', 'tls']
+export const PURE_FOLDERS = ['core', 'smtp', 'message', 'providers', 'rewrite', 'ports', 'delivery', 'transports', 'tls']
 export const PURE_BANNED = [
   'Date.now',
   'new Date()',
