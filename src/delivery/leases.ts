@@ -6,12 +6,12 @@
  * before reclaiming, so that a wall clock that jumps ahead does not make us reclaim our own.
  */
 import type { EpochMs } from '../core/brand.ts'
-import type { CancelTimer } from '../core/clock.ts'
 import type { LeaseRef } from '../ports/queue-store.ts'
 import type { DeliveryContext } from './context.ts'
 import type { LeasedBatch } from './lane.ts'
 import { trustUntil } from './lease-trust.ts'
 import type { ReadySet } from './ready-set.ts'
+import { Rounds } from './rounds.ts'
 
 export interface LeasesParts {
   readonly context: DeliveryContext
@@ -29,30 +29,26 @@ const RENEW_MAX = 1_000
 
 export class Leases {
   readonly #parts: LeasesParts
-  #cancelTimer: CancelTimer | null = null
-  #stopped = true
+  readonly #rounds: Rounds
 
   constructor(parts: LeasesParts) {
     this.#parts = parts
+    const { context } = parts
+    this.#rounds = new Rounds(
+      context.clock,
+      () => context.settings.leaseMs / SWEEPS_PER_LEASE,
+      () => this.#sweep(),
+    )
   }
 
   /** At start every lease in the store is a dead one's: its lock was ours to take. Rejects with `StoreFault`. */
   async start(): Promise<void> {
-    this.#stopped = false
     await this.#reclaim(true)
-    this.#arm()
+    this.#rounds.start()
   }
 
   stop(): void {
-    this.#stopped = true
-    this.#cancelTimer?.()
-    this.#cancelTimer = null
-  }
-
-  #arm(): void {
-    if (this.#stopped) return
-    const { clock, settings } = this.#parts.context
-    this.#cancelTimer = clock.after(settings.leaseMs / SWEEPS_PER_LEASE, () => void this.#sweep())
+    this.#rounds.stop()
   }
 
   async #sweep(): Promise<void> {
@@ -64,7 +60,6 @@ export class Leases {
       this.#parts.context.journal.note('delivery', 'warn', `leases could not be renewed: ${reason}`, { held: this.#parts.ready.held.size })
     }
     this.#abortUntrusted()
-    this.#arm()
   }
 
   async #renew(): Promise<void> {

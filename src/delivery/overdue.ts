@@ -8,13 +8,13 @@
  * back, due times of before are too far ahead, and whoever can change the queue is told.
  */
 import type { EpochMs } from '../core/brand.ts'
-import type { CancelTimer } from '../core/clock.ts'
 import type { LeasedRecipient } from '../ports/queue-store.ts'
 import type { Batches } from './batches.ts'
 import type { DeliveryContext } from './context.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { ReadySet } from './ready-set.ts'
 import type { OutcomeRecorder } from './record-outcomes.ts'
+import { Rounds } from './rounds.ts'
 
 export interface OverdueParts {
   readonly context: DeliveryContext
@@ -34,32 +34,28 @@ const JUMP_MS = 60_000
 
 export class Overdue {
   readonly #parts: OverdueParts
-  #cancelTimer: CancelTimer | null = null
-  #stopped = true
+  readonly #rounds: Rounds
   /** Wall clock minus monotonic clock at the last pass. */
   #offsetMs = 0
 
   constructor(parts: OverdueParts) {
     this.#parts = parts
+    this.#rounds = new Rounds(
+      parts.context.clock,
+      () => PASS_EVERY_MS,
+      () => this.#pass(),
+    )
   }
 
   start(): void {
     const { context } = this.#parts
-    this.#stopped = false
     this.#offsetMs = context.clock.now() - context.clock.monotonicMs()
     this.#grantGrace()
-    this.#arm()
+    this.#rounds.start()
   }
 
   stop(): void {
-    this.#stopped = true
-    this.#cancelTimer?.()
-    this.#cancelTimer = null
-  }
-
-  #arm(): void {
-    if (this.#stopped) return
-    this.#cancelTimer = this.#parts.context.clock.after(PASS_EVERY_MS, () => void this.#pass())
+    this.#rounds.stop()
   }
 
   async #pass(): Promise<void> {
@@ -72,7 +68,6 @@ export class Overdue {
       const reason = error instanceof Error ? error.message : String(error)
       context.journal.note('delivery', 'warn', `old mail could not be looked for: ${reason}`)
     }
-    this.#arm()
   }
 
   /** Senders whose mail is still here after so long are told once. */
@@ -80,7 +75,7 @@ export class Overdue {
     const { context, recorder, batches } = this.#parts
     const { delayNoticeAfterMs } = context.settings
     if (delayNoticeAfterMs === null) return
-    for (let more = true; more && !this.#stopped; ) {
+    for (let more = true; more && !this.#rounds.stopped; ) {
       const leased = await this.#claimAged(delayNoticeAfterMs, true)
       for (const batch of batches.form(leased)) recorder.warn(batch, batch.lane.suspension?.reason ?? 'it could not be delivered so far')
       // Each is marked as told when it is settled, and leased until then: this ends.
@@ -90,7 +85,7 @@ export class Overdue {
 
   async #expire(): Promise<void> {
     const { context, dispatch } = this.#parts
-    for (let more = true; more && !this.#stopped; ) {
+    for (let more = true; more && !this.#rounds.stopped; ) {
       const leased = await this.#claimAged(context.settings.retry.lifetimeMs, false)
       dispatch.admit(leased)
       more = leased.length >= CLAIM_MAX
