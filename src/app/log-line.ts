@@ -40,7 +40,7 @@ export function acceptedText(record: AcceptedRecord): string {
 /** `ID from= to= LANE OUTCOME dsn= attempt= delay= delays=a/b/c/d conn_use= host[address] "reply"`. */
 export function attemptText(record: AttemptRecord): string {
   const relay = record.relay === null ? 'none' : `${record.relay.host}[${record.relay.address}]`
-  const tls = record.tls === null ? '' : ` tls=${record.tls.trust}:${record.tls.protocol}`
+  const tls = record.tls === null ? (record.timings.sessionUse === 0 ? '' : ' tls=plain') : ` tls=${record.tls.trust}:${record.tls.protocol}`
   const twice = record.duplicatePossible ? ' duplicate=possible' : ''
   const original = record.originalTo === null ? '' : ` orig_to=<${record.originalTo}>`
   return escapeText(

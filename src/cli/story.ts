@@ -5,7 +5,8 @@
  */
 import type { LaneStatus, QueueRow } from '../admin/api-types.ts'
 import type { EventDetail, EventKind, HistoryEvent } from '../core/event.ts'
-import type { RemoteMta, TlsFacts } from '../core/outcome.ts'
+import type { RemoteMta } from '../core/outcome.ts'
+import { describeTls } from '../core/tls-words.ts'
 import type { CliContext } from './context.ts'
 import { escapeText } from './escape.ts'
 import { about, age, type Paint, paint, shortTime, until } from './format.ts'
@@ -116,13 +117,9 @@ function sessionText({ lane, remoteMta, timings, tls }: EventDetail): string {
       `message ${timings.sessionUse} of its session`,
     )
   }
-  if (tls !== undefined) parts.push(tlsText(tls))
+  if (tls !== undefined) parts.push(`TLS ${escapeText(describeTls(tls))}`)
+  else if (remoteMta !== undefined && timings !== undefined && timings.sessionUse > 0) parts.push('plain, no TLS')
   return parts.filter((part) => part !== null && part !== '').join(', ')
-}
-
-function tlsText({ protocol, cipher, resumed, trust, trustFault }: TlsFacts): string {
-  const fault = trustFault === null ? '' : ` (${escapeText(trustFault)})`
-  return `${trust}${fault} ${escapeText(protocol)} ${escapeText(cipher)}${resumed ? ' resumed' : ''}`
 }
 
 function remoteText(remote: RemoteMta | undefined): string | null {

@@ -17,8 +17,9 @@ export async function readOriginal(
 ): Promise<OriginalMessage> {
   const { envelope, header, acceptedAt } = message
   const failed = wanted.kind === 'failed' || wanted.kind === 'expired'
-  // RFC 3461 §4.3: RET counts for failures only; everything else returns the header.
-  const whole = failed && !wanted.headerOnly && envelope.returnContent !== 'headers' && message.sizeOctets + message.prefix.length <= wanted.returnFullMaxOctets
+  // RFC 3461 §4.3: RET counts for failures only; everything else returns the header. RFC 8689 §5: under REQUIRETLS never more.
+  const mayBeWhole = failed && !wanted.headerOnly && !envelope.requireTls
+  const whole = mayBeWhole && envelope.returnContent !== 'headers' && message.sizeOctets + message.prefix.length <= wanted.returnFullMaxOctets
   const content = await readContent(bodies, message, whole ? Number.POSITIVE_INFINITY : HEADER_READ_MAX)
   return {
     queueId: envelope.queueId,

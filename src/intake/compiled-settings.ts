@@ -57,6 +57,7 @@ function compileListener(listener: ListenerSettings, settings: IntakeSettings, l
       pipelining: listener.pipelining,
       startTls: listener.tls !== null && !listener.implicitTls,
       requireTls: listener.requireTls,
+      offerRequireTls: settings.offerRequireTls === true,
       auth: authMode(listener, settings),
       requireAuth: listener.requireAuth,
       bareLineEnds: listener.bareLineEnds,

@@ -54,6 +54,8 @@ export interface IntakeSettings {
   readonly hostname: string
   /** What a name without domain gets, in MAIL and RCPT; left out or null: it is refused. */
   readonly bareDomain?: DomainName | null
+  /** REQUIRETLS (RFC 8689) is offered inside TLS; left out: it is not. */
+  readonly offerRequireTls?: boolean
   readonly listeners: readonly ListenerSettings[]
   /** CIDR blocks whose clients may relay without login. */
   readonly networks: readonly string[]

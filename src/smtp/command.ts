@@ -44,7 +44,7 @@ export interface MailCommand {
   readonly sizeOctets: number | null
   readonly body: '7bit' | '8bitmime'
   readonly smtputf8: boolean
-  /** REQUIRETLS (RFC 8689); the engine refuses it, for it is not offered. */
+  /** REQUIRETLS (RFC 8689); the engine refuses it where it was not offered. */
   readonly requireTls: boolean
   /** ENVID=, xtext not decoded. */
   readonly envelopeId: string | null

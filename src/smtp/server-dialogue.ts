@@ -128,7 +128,7 @@ export class ServerDialogue {
     const parsed = parseMail(argument, this.#settings.bareDomain ?? null)
     if (parsed.kind === 'refused') return parsed.reply
     const mail = parsed.command
-    if (mail.requireTls) return REPLIES.requireTlsNotOffered
+    if (mail.requireTls && !(this.tls && this.#settings.offerRequireTls === true)) return REPLIES.requireTlsNotOffered
     if (mail.sizeOctets !== null && mail.sizeOctets > this.#settings.limits().messageOctets) return REPLIES.declaredTooLarge
     this.#smtputf8 = mail.smtputf8
     return this.#decide('MAIL', this.#events.onMail(mail))
@@ -272,8 +272,8 @@ export class ServerDialogue {
   }
 
   get #gates(): Gates {
-    const { startTls, requireTls, auth, requireAuth } = this.#settings
-    return { tls: this.tls, authenticated: this.login !== null, esmtp: this.esmtp, startTls, requireTls, auth, requireAuth }
+    const { startTls, requireTls, auth, requireAuth, offerRequireTls = false } = this.#settings
+    return { tls: this.tls, authenticated: this.login !== null, esmtp: this.esmtp, startTls, requireTls, auth, requireAuth, offerRequireTls }
   }
 
   /** A reply that may be a refusal: those are counted, and 421 closes whoever says it. Null: nothing to say. Answers its argument. */

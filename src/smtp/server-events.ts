@@ -34,6 +34,8 @@ export interface ServerSettings {
   readonly startTls: boolean
   /** Everything but EHLO NOOP STARTTLS QUIT is refused before TLS (530 5.7.0). */
   readonly requireTls: boolean
+  /** REQUIRETLS (RFC 8689) is offered, inside TLS only. Left out: it is not. */
+  readonly offerRequireTls?: boolean
   /** `with-tls`: offered inside TLS only, 538 5.7.11 before. */
   readonly auth: 'off' | 'with-tls' | 'always'
   readonly requireAuth: boolean

@@ -107,6 +107,7 @@ export interface Gates {
   readonly requireTls: boolean
   readonly auth: 'off' | 'with-tls' | 'always'
   readonly requireAuth: boolean
+  readonly offerRequireTls: boolean
 }
 /** RFC 3207 §4; HTTP gets its own answer whatever stands before. */
 const BEFORE_TLS: ReadonlySet<Verb> = new Set<Verb>(['EHLO', 'NOOP', 'STARTTLS', 'QUIT', 'http'])
@@ -144,6 +145,7 @@ export function announce(gates: Gates, pipelining: boolean, messageOctets: numbe
   const keywords = [`SIZE ${messageOctets}`, '8BITMIME', 'SMTPUTF8', 'ENHANCEDSTATUSCODES', 'DSN']
   if (pipelining) keywords.push('PIPELINING')
   if (gates.startTls && !gates.tls) keywords.push('STARTTLS')
+  if (gates.offerRequireTls && gates.tls) keywords.push('REQUIRETLS')
   const mayLogIn = gates.auth === 'always' || (gates.auth === 'with-tls' && gates.tls)
   if (mayLogIn) keywords.push('AUTH PLAIN LOGIN')
   return keywords

@@ -7,7 +7,6 @@
  */
 import { formatMailbox } from '../core/address.ts'
 import type { AttemptFault } from '../core/classify.ts'
-import type { TlsFacts } from '../core/outcome.ts'
 import type { DialogueLine, DialogueTap } from '../ports/journal.ts'
 import type { HostTarget } from './relay-target.ts'
 import type { Ride } from './ride.ts'
@@ -51,11 +50,6 @@ export function dialoguePeer({ relay, credential }: Pick<HostTarget, 'relay' | '
 export function remark(tap: DialogueTap, about: { readonly session: string; readonly target: HostTarget }, text: () => string): void {
   if (!tap.active) return
   tap.line({ side: 'delivery', session: about.session, peer: dialoguePeer(about.target), direction: '*', text: text(), queueId: null, to: [] })
-}
-
-/** `TLS is on: verified, TLSv1.3 TLS_AES_256_GCM_SHA384, resumed`. */
-export function describeTls({ trust, trustFault, protocol, cipher, resumed }: TlsFacts): string {
-  return `TLS is on: ${trust}${trustFault === null ? '' : ` (${trustFault})`}, ${protocol} ${cipher}${resumed ? ', resumed' : ''}`
 }
 
 /** Why a session ended that did not end with QUIT. */

@@ -7,6 +7,7 @@
  */
 import { classifyFault, hopVerdict } from '../core/classify.ts'
 import type { CancelTimer } from '../core/clock.ts'
+import { announceSession } from '../core/tls-words.ts'
 import type { Ride, RideEnd, SetupFailure } from './ride.ts'
 import { chooseSession } from './session-choice.ts'
 import { candidates, type Lane, matches, smoothed } from './session-lane.ts'
@@ -225,13 +226,7 @@ export class SessionPool {
     }
     lane.sessions.push(session)
     const { remote, tls, setupMs } = session
-    this.#parts.journal.note('transport', 'debug', 'session opened', {
-      lane: lane.key,
-      ...remote,
-      tls: tls?.protocol ?? null,
-      trust: tls?.trust ?? null,
-      setupMs,
-    })
+    this.#parts.journal.note('transport', 'info', announceSession({ ...remote, port: session.target.host.port }, tls), { lane: lane.key, setupMs, ...tls })
     if (ride.state === 'opening') {
       ride.setupMs = session.setupMs
       this.#carry(session, ride)

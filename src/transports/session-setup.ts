@@ -9,13 +9,14 @@ import { type AttemptFault, classifyFault, classifyReply, type Deferral, triesNe
 import type { Clock } from '../core/clock.ts'
 import type { AttemptPhase, RemoteMta, TlsFacts } from '../core/outcome.ts'
 import type { SmtpReply } from '../core/reply.ts'
+import { describeTls } from '../core/tls-words.ts'
 import type { DialogueTap, Journal } from '../ports/journal.ts'
 import { type Connection, type ConnectionEvents, DialError, type Dialer, type NetworkAddress, type NetworkFault } from '../ports/network.ts'
 import type { TlsReports } from '../ports/tls-reports.ts'
 import type { Capabilities } from '../smtp/capabilities.ts'
 import type { ClientEngine, ClientFault } from '../smtp/client-engine.ts'
 import { createExchange, type HmacMd5 } from '../smtp/sasl.ts'
-import { describeTls, remark } from './dialogue.ts'
+import { remark } from './dialogue.ts'
 import { chooseMechanism } from './login-choice.ts'
 import { type HostTarget, sideFor } from './relay-target.ts'
 import type { SetupFailure } from './ride.ts'
@@ -163,7 +164,7 @@ export class SessionSetup {
     connection.startTls(tlsOptionsOf(host, relay.tls, key)).then(
       (facts) => {
         this.tls = facts
-        this.#remark(() => describeTls(facts))
+        this.#remark(() => `TLS is on: ${describeTls(facts)}`)
         started()
       },
       (error: unknown) => this.fail('starttls', { kind: 'tls-failed', ...faultIn(error) }, steps),

@@ -40,7 +40,7 @@ describe('an event', () => {
       '          reply: 421 4.7.0 Try again later',
       '          the relay asked to try again (at mail, about this session)',
       '          the relay may hold this message already: a duplicate is possible',
-      '          smtp:google/jira, relay.test [192.0.2.1], set-up 132ms, transfer 2.5s, message 7 of its session, untrusted (SELF_SIGNED_CERT_IN_CHAIN) TLSv1.3 TLS_AES_256_GCM_SHA384 resumed',
+      '          smtp:google/jira, relay.test [192.0.2.1], set-up 132ms, transfer 2.5s, message 7 of its session, TLS untrusted (SELF_SIGNED_CERT_IN_CHAIN), TLSv1.3 TLS_AES_256_GCM_SHA384, resumed',
       `          next attempt: ${at(300_000)} (in 5m)`,
     ])
   })

@@ -7,7 +7,16 @@ import { codes, openServerSession } from '../support/server-session.ts'
 
 const STATES = Object.keys(DIALOGUE) as CommandState[]
 const VERBS = Object.keys(DIALOGUE.connected) as Verb[]
-const OPEN: Gates = { tls: false, authenticated: false, esmtp: true, startTls: true, requireTls: false, auth: 'always', requireAuth: false }
+const OPEN: Gates = {
+  tls: false,
+  authenticated: false,
+  esmtp: true,
+  startTls: true,
+  requireTls: false,
+  auth: 'always',
+  requireAuth: false,
+  offerRequireTls: false,
+}
 
 describe('the table of the server dialogue', () => {
   it('reaches every state, and closing from every state', () => {
