@@ -16,7 +16,6 @@ import type { QueueStore } from '../ports/queue-store.ts'
 import type { Rewriter } from '../ports/rewriter.ts'
 import type { LaneStatus, RouteExplanation } from '../ports/server-control.ts'
 import type { Signer } from '../ports/signer.ts'
-import type { Transport } from '../ports/transport.ts'
 import { createAdmission, placeQueued } from './admission.ts'
 import { Batches } from './batches.ts'
 import { type DeliveryContext, type DeliveryCounters, noCounters } from './context.ts'
@@ -25,10 +24,11 @@ import { Dispatch } from './dispatch.ts'
 import { explainRoute, type RouteQuestion } from './explain-route.ts'
 import { laneStatuses } from './lane-statuses.ts'
 import { Leases } from './leases.ts'
+import type { LocalMailNow } from './local-routes.ts'
 import type { NoticePlacer } from './notice-message.ts'
 import { SenderNotices } from './notify-sender.ts'
 import { Overdue } from './overdue.ts'
-import { ReadySet } from './ready-set.ts'
+import { ReadySet, type ReadySetParts } from './ready-set.ts'
 import { OutcomeRecorder } from './record-outcomes.ts'
 import { Reentry } from './reentry.ts'
 import { createRouter } from './router.ts'
@@ -41,7 +41,7 @@ export interface DeliveryParts {
   readonly store: QueueStore
   readonly bodies: BodyStore
   readonly destinations: Destinations
-  readonly transports: { readonly smtp: Transport; readonly capture: Transport }
+  readonly transports: ReadySetParts['transports']
   readonly clock: Clock
   readonly journal: Journal
   /** In [0, 1). */
@@ -52,6 +52,8 @@ export interface DeliveryParts {
   readonly signer?: Signer
   /** Null, or left out: no address is changed. */
   readonly rewriter?: () => Rewriter | null
+  /** Local domains and their users as they are now. Left out: there are none. */
+  readonly localMail?: LocalMailNow
   /** The wall clock was set back: what is queued has to be made due anew, then `wake` called. */
   readonly clockWentBack?: () => void
 }
@@ -81,7 +83,7 @@ const ABORT_GRACE_MS = 800
 
 export function createDelivery(parts: DeliveryParts): Delivery {
   const { settings, transports, clock } = parts
-  const context: DeliveryContext = { ...parts, router: createRouter(settings), stopping: false, graceUntilMs: 0, counters: noCounters() }
+  const context: DeliveryContext = { ...parts, router: createRouter(settings, parts.localMail), stopping: false, graceUntilMs: 0, counters: noCounters() }
   const ready = new ReadySet({ settings, transports })
   const direct = new DirectRoutes(parts.destinations, clock)
   const batches = new Batches({ context, ready, direct })
@@ -127,7 +129,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     },
     reload(next) {
       context.settings = next
-      context.router = createRouter(next)
+      context.router = createRouter(next, parts.localMail)
       ready.reconfigure(next)
       dispatch.reroute()
       scheduler.wake()

@@ -5,15 +5,17 @@
  * object for the same user, so that lanes can be found by it.
  */
 import { parseMailbox } from '../core/address.ts'
-import { localUserOf } from '../core/local-address.ts'
-import type { Route } from '../core/route.ts'
-import type { LocalDelivery } from './settings.ts'
+import { type LocalMail, localUserOf } from '../core/local-address.ts'
+import type { RelaySettings, Route } from '../core/route.ts'
+
+/** Null: no domain is local, or the list of users could not be read. */
+export type LocalMailNow = () => LocalMail | null
 
 /** More names than any machine has users: those of users who are gone are forgotten. */
 const KEPT_MAX = 10_000
 
-/** `user`: all mail goes to that one; null: to the user whose address it is. */
-export function localRoutes(user: string | null, local: LocalDelivery | null): (to: string) => Route {
+/** `user`: all mail goes to that one; null: to the user whose address it is, or to the LMTP server. */
+export function localRoutes(user: string | null, lmtp: RelaySettings | null, localMail: LocalMailNow): (to: string) => Route {
   const known = new Map<string | null, Route>()
   const routeTo = (name: string | null): Route => {
     let route = known.get(name)
@@ -25,17 +27,16 @@ export function localRoutes(user: string | null, local: LocalDelivery | null): (
     return route
   }
   if (user !== null) return () => routeTo(user)
-  if (local === null) return () => NOTHING_LOCAL
-  if (local.lmtp !== null) {
-    const route: Route = { kind: 'relay', relay: local.lmtp, credential: null }
+  if (lmtp !== null) {
+    const route: Route = { kind: 'relay', relay: lmtp, credential: null }
     return () => route
   }
   return (to) => {
-    const mail = local.mail()
-    if (mail.kind === 'unavailable') return { kind: 'hold', reason: mail.reason }
+    const mail = localMail()
+    if (mail === null) return NOBODY_KNOWN
     const mailbox = parseMailbox(to, { smtputf8: true })
-    return routeTo(mailbox === null ? null : (localUserOf(mailbox, mail.table)?.name ?? null))
+    return routeTo(mailbox === null ? null : (localUserOf(mailbox, mail)?.name ?? null))
   }
 }
 
-const NOTHING_LOCAL: Route = { kind: 'hold', reason: 'no domain is local: name them under local.domains' }
+const NOBODY_KNOWN: Route = { kind: 'hold', reason: 'no domain is local (local.domains), or the users of this machine could not be listed' }

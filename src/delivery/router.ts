@@ -8,7 +8,7 @@
 import type { Credential, Route } from '../core/route.ts'
 import { laneOf } from '../core/route.ts'
 import type { RouteExplanation } from '../ports/server-control.ts'
-import { localRoutes } from './local-routes.ts'
+import { type LocalMailNow, localRoutes } from './local-routes.ts'
 import type { ConfiguredRelay, DeliverySettings, RouteMatch, RouteRule } from './settings.ts'
 
 export interface RouteQuery {
@@ -30,8 +30,8 @@ export interface Router {
 }
 
 /** One per settings: its routes are the same objects at every call, so that lanes can be found by them. */
-export function createRouter(settings: DeliverySettings): Router {
-  const rules = settings.routes.map((rule) => ({ rule, resolve: resolverOf(rule, settings) }))
+export function createRouter(settings: DeliverySettings, localMail: LocalMailNow = () => null): Router {
+  const rules = settings.routes.map((rule) => ({ rule, resolve: resolverOf(rule, settings, localMail) }))
   const holdAll: RouteDecision | null = settings.holdAll === null ? null : { route: { kind: 'hold', reason: settings.holdAll }, rule: 'everything is held' }
   const noRule: RouteDecision = { route: { kind: 'hold', reason: 'no route matches' }, rule: 'no route matches' }
 
@@ -64,7 +64,7 @@ export function describeRoute(route: Route): string {
 
 type Resolve = (query: RouteQuery) => RouteDecision
 
-function resolverOf(rule: RouteRule, { relays, direct, local }: DeliverySettings): Resolve {
+function resolverOf(rule: RouteRule, { relays, direct, localLmtp }: DeliverySettings, localMail: LocalMailNow): Resolve {
   const { target, label } = rule
   const always = (route: Route): Resolve => {
     const decision: RouteDecision = { route, rule: label }
@@ -72,7 +72,7 @@ function resolverOf(rule: RouteRule, { relays, direct, local }: DeliverySettings
   }
   if (target.kind === 'mx') return always({ kind: 'mx', direct, destination: null })
   if (target.kind === 'local') {
-    const routeTo = localRoutes(target.user, local ?? null)
+    const routeTo = localRoutes(target.user, localLmtp ?? null, localMail)
     return ({ to }) => ({ route: routeTo(to), rule: label })
   }
   if (target.kind !== 'relay') return always(target)

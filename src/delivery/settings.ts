@@ -2,7 +2,6 @@
  * What the configuration tells delivery, already checked. Made by `app/settings.ts`; replaced as a
  * whole at a reload.
  */
-import type { LocalMail } from '../core/local-address.ts'
 import type { Pattern } from '../core/pattern.ts'
 import type { RetryPolicy } from '../core/retry-schedule.ts'
 import type { Credential, DirectSettings, RelaySettings, Route } from '../core/route.ts'
@@ -23,14 +22,6 @@ export type RouteTarget =
   | { readonly kind: 'mx' }
   /** Into a mailbox of this machine: that user's, or the recipient's own (null). */
   | { readonly kind: 'local'; readonly user: string | null }
-/** Whose mailboxes are on this machine, as the tables say it now. */
-export interface LocalDelivery {
-  /** In lower case. */
-  readonly domains: ReadonlySet<string>
-  readonly mail: () => { readonly kind: 'ready'; readonly table: LocalMail } | { readonly kind: 'unavailable'; readonly reason: string }
-  /** Takes the mail of all local users by LMTP; null: it goes into mailboxes. */
-  readonly lmtp: RelaySettings | null
-}
 export interface RouteRule {
   /** As written, for `route explain`: `routes[2]: from jira@example.com`. */
   readonly label: string
@@ -54,8 +45,8 @@ export interface DeliverySettings {
   readonly relays: ReadonlyMap<string, ConfiguredRelay>
   /** For routes of kind `mx`. */
   readonly direct: DirectSettings
-  /** For routes of kind `local`; missing or null: no domain is ours. */
-  readonly local?: LocalDelivery | null
+  /** Takes by LMTP what goes to local users by their address; missing or null: it goes into mailboxes. */
+  readonly localLmtp?: RelaySettings | null
   /** TLS demanded of chosen mail on any way. Left out: nothing. */
   readonly tlsDemands?: TlsDemandSettings
   readonly retry: RetryPolicy
