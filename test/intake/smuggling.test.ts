@@ -1,33 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { FALSE_ENDS } from '../support/false-ends.ts'
 import { type Harness, makeListener, startIntake, type Talker } from './harness.ts'
 
-const FAKE_ENDS: readonly string[] = [
-  '\n.\n',
-  '\n.\r\n',
-  '\r\n.\n',
-  '\r.\r',
-  '\r.\n',
-  '\n.\r',
-  '\r.\r\n',
-  '\r\n.\r',
-  '\r\n.\r\r\n',
-  '\r\r\n.\r\r\n',
-  '\r\n\r.\r\n',
-  '\n\n.\r\n',
-  '\n.\n.\r\n',
-  '\r\n\0.\r\n',
-  '\r\n.\0\r\n',
-  '\r\n.\r\0\n',
-  '\r\0\n.\r\n',
-  '\r\n\x0b.\r\n',
-  '\x0c.\x0c',
-  '\x85.\x85',
-  '\x8d\x8a.\x8d\x8a',
-  '\xe2\x80\xa8.\xe2\x80\xa8',
-  '\r\n..\r\n',
-  '\r\n. \r\n',
-  '\r\n.x\r\n',
-]
+/** Without those in which a true end stands: what is behind it is another matter. */
+const FAKE_ENDS = FALSE_ENDS.filter((sequence) => !sequence.includes('\r\n.\r\n'))
 const INNER = 'MAIL FROM:<smuggled@x.example>\r\nRCPT TO:<b@y.example>\r\nDATA\r\nSubject: smuggled\r\n\r\nx\r\n.\r\n'
 
 for (const pipelining of [false, true]) {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { enhanced, reply } from '../../src/core/reply.ts'
+import { DOT_AND_OCTET_ENDS, FALSE_ENDS } from '../support/false-ends.ts'
 import { bytewise, everyWay, inChunks } from '../support/feed.ts'
 import { codes, greeted, inContent, openServerSession } from '../support/server-session.ts'
 
@@ -8,25 +9,7 @@ const ENVELOPE = 'MAIL FROM:<u@y>\r\nRCPT TO:<v@z>\r\n'
 /** S01 to S03: what must never end a message, and what may. */
 const BEFORE = 'Subject: x\r\n\r\nbefore'
 const SMUGGLED = 'MAIL FROM:<smuggled@x>\r\nRCPT TO:<b@y>\r\nDATA\r\nSubject: smuggled\r\n\r\nx\r\n.\r\n'
-const SEQUENCES = [
-  ...[
-    '\n.\n',
-    '\n.\r\n',
-    '\r\n.\n',
-    '\r.\r',
-    '\r.\n',
-    '\n.\r',
-    '\r.\r\n',
-    '\r\n.\r',
-    '\r\n.\r\r\n',
-    '\r\r\n.\r\r\n',
-    '\r\r\n.\r\n',
-    '\r\n\r.\r\n',
-    '\n\n.\r\n',
-  ],
-  ...['\r\n\0.\r\n', '\r\n.\0\r\n', '\r\n.\r\0\n', '\r\0\n.\r\n', '\x0b.\x0b', '\x0c.\x0c', '\x85.\x85', '\xe2\x80\xa8.\xe2\x80\xa8', '\x8d\x8a.\x8d\x8a'],
-  ...Array.from({ length: 256 }, (_, octet) => `\r\n.${String.fromCharCode(octet)}\r\n`).filter((sequence) => sequence !== '\r\n.\r\r\n'),
-]
+const SEQUENCES = [...FALSE_ENDS, ...DOT_AND_OCTET_ENDS]
 
 describe('smuggling (S01 to S04)', () => {
   for (const pipelining of [false, true]) {

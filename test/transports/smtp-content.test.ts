@@ -1,6 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { StoredContent } from '../../src/ports/body-store.ts'
 import { StoreFault } from '../../src/ports/store-fault.ts'
+import { BARE_ENDS } from '../support/false-ends.ts'
 import {
   CAPABILITIES,
   content,
@@ -117,22 +118,7 @@ describe('large content', () => {
 })
 
 describe('octets', () => {
-  const SEQUENCES = [
-    '\n.\n',
-    '\n.\r\n',
-    '\r\n.\n',
-    '\r.\r',
-    '\r.\n',
-    '\n.\r',
-    '\r.\r\n',
-    '\r\n.\r',
-    '\r\n.\r\r\n',
-    '\r\r\n.\r\r\n',
-    '\r\r\n.\r\n',
-    '\r\n\r.\r\n',
-    '\n\n.\r\n',
-  ]
-  it.each(SEQUENCES)('%j smuggle nothing out (S07)', async (sequence) => {
+  it.each(BARE_ENDS)('%j smuggle nothing out (S07)', async (sequence) => {
     const peer = await serving()
     const { deliver } = createBench()
     const smuggled = `Subject: x\r\n\r\nbefore${sequence}MAIL FROM:<smuggled@x.example>\r\nRCPT TO:<b@y.example>\r\nDATA\r\nx\r\n`
