@@ -45,6 +45,15 @@ describe('set changes one key and leaves every other octet', () => {
     for (const comment of FILE.match(/#.*/g) ?? []) expect(text).toContain(comment)
   })
 
+  it('adds an entry to a list of mappings as lines of its own', () => {
+    const file = 'a:\n  # one\n  - x: 1   # first\n    y: { z: 2 }\n  # behind\nb: 1\n'
+    expect(setInText(file, ['a', 1], { x: 2, y: { z: 3 } })).toBe(
+      'a:\n  # one\n  - x: 1   # first\n    y: { z: 2 }\n  - x: 2\n    y:\n      z: 3\n  # behind\nb: 1\n',
+    )
+    expect(setInText('a:\n- 1\n', ['a', 1], 2)).toBe('a:\n- 1\n- 2\n')
+    expect(parse(setInText('a: [1]\n', ['a', 1], 2))).toEqual({ a: [1, 2] })
+  })
+
   it('begins a file', () => {
     expect(setInText('', ['log', 'level'], 'debug')).toBe('log:\n  level: debug\n')
     expect(setInText('# only a comment\n', ['hostname'], 'a.b')).toBe('# only a comment\nhostname: a.b\n')

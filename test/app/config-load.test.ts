@@ -112,7 +112,7 @@ describe('secrets are only referred to', () => {
   it('what cannot be read is named; at a reload what was read before stays', () => {
     const { folder, load } = writeConfig(relayWith('{ file: jira }'))
     mkdirSync(join(folder, 'jira'))
-    expect(problemsOf(load)).toEqual(['secret-unreadable postern.yaml:8:9: relays.google.credentials.jira.password: "jira" is not a file of one line.'])
+    expect(problemsOf(load)).toEqual(['secret-unreadable postern.yaml:8:9: relays.google.credentials.jira.password: "jira" is not a file with a password.'])
     const again = loadConfig({ explicitPath: null, env: {}, cwd: folder, keepUnreadable: true })
     expect(again.warnings.map(({ code }) => code)).toEqual(['kept-unreadable'])
   })

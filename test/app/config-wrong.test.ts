@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { examine } from '../../src/app/config.ts'
 import { CONFIG_PROBLEMS, formatProblem } from '../../src/app/config-errors.ts'
 import { WRONG_DELIVERY_CONFIGS } from './wrong-delivery-configs.ts'
+import { WRONG_DKIM_CONFIGS } from './wrong-dkim-configs.ts'
 import { WRONG_DNS_CONFIGS } from './wrong-dns-configs.ts'
 import { WRONG_INTAKE_CONFIGS } from './wrong-intake-configs.ts'
 
@@ -11,12 +12,12 @@ const problemsOf = (yaml: string) =>
   )
 
 describe('a wrong configuration is told by place, key, what is allowed and what to do', () => {
-  it.each([...WRONG_INTAKE_CONFIGS, ...WRONG_DELIVERY_CONFIGS, ...WRONG_DNS_CONFIGS])('%s', (yaml, expected) => {
+  it.each([...WRONG_INTAKE_CONFIGS, ...WRONG_DELIVERY_CONFIGS, ...WRONG_DNS_CONFIGS, ...WRONG_DKIM_CONFIGS])('%s', (yaml, expected) => {
     expect(problemsOf(yaml).map((problem) => [problem.code, formatProblem(problem)])).toEqual(expected)
   })
 
   it('never repeats what may be a password', () => {
-    const told = [...WRONG_INTAKE_CONFIGS, ...WRONG_DELIVERY_CONFIGS, ...WRONG_DNS_CONFIGS].filter(([yaml]) => yaml.includes('hunter2'))
+    const told = [...WRONG_INTAKE_CONFIGS, ...WRONG_DELIVERY_CONFIGS, ...WRONG_DNS_CONFIGS, ...WRONG_DKIM_CONFIGS].filter(([yaml]) => yaml.includes('hunter2'))
     expect(told.length).toBeGreaterThan(4)
     for (const [yaml] of told) expect(JSON.stringify(problemsOf(yaml))).not.toContain('hunter2')
   })
