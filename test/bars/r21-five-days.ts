@@ -1,0 +1,173 @@
+/**
+ * R21 five-days: five days in minutes. A whole Postern, but for its command line, whose clock runs thousands of times
+ * as fast, with a peer that is dead, one that greylists and one that comes and goes.
+ *
+ * Missed when a second attempt comes too early, when waits shrink, when a sender is warned or told of the end not once,
+ * too early or late, or when mail for the other two is lost or returned.
+ */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import { type Composed, compose } from '../../src/app/compose.ts'
+import { loadConfig } from '../../src/app/config.ts'
+import { createDialogueHub } from '../../src/app/dialogue-hub.ts'
+import { createRealClock } from '../../src/app/real-clock.ts'
+import { buildSettings } from '../../src/app/settings.ts'
+import type { EpochMs, QueueId } from '../../src/core/brand.ts'
+import type { Clock } from '../../src/core/clock.ts'
+import { createIntake } from '../../src/intake/intake.ts'
+import { BarClient, beginContent } from './support/client.ts'
+import { type Handed, judge, type Told } from './support/five-days-verdict.ts'
+import { makeContent } from './support/load.ts'
+import { barConfig, freePort, makeFolder, removeFolder } from './support/server.ts'
+import { type Sink, startSink } from './support/sink.ts'
+import { runBar, until } from './support/verdict.ts'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+const LIFETIME = 5 * DAY
+/** A greylisting peer believes in whom it has seen so long ago. */
+const GREY_MS = 10 * MINUTE
+const UP_MS = HOUR
+const DOWN_MS = 2 * HOUR
+
+await runBar('R21 five-days', async ({ full }) => {
+  const speed = full ? 3_600 : 12_000
+  const messages = full ? 1_000 : 120
+  const clock = createFastClock(speed)
+  const folder = makeFolder()
+  const scene = await openScene(clock)
+  const port = await freePort()
+  const server = await startServer({ clock, folder, port, scene })
+  try {
+    const handed = await handIn({ clock, port, messages, forMs: full ? 20_000 : 4_000 })
+    await until('five days are over and the queue is empty', () => isOver(server, clock, handed), ((LIFETIME * 1.2) / speed) * 2 + 30_000)
+    const stories = await Promise.all(handed.map(async (one) => ({ handed: one, story: await server.store.admin.story(one.queueId) })))
+    const verdict = judge(stories, scene.told, { lifetimeMs: LIFETIME, warnAfterMs: 4 * HOUR })
+    return {
+      passed: verdict.wrong.length === 0,
+      figures: { messages: handed.length, speed, ...verdict.figures, wrong: verdict.wrong.slice(0, 5).join('; ') || 'none' },
+    }
+  } finally {
+    await server.stop(1_000)
+    await scene.close()
+    removeFolder(folder)
+  }
+})
+
+function createFastClock(speed: number): Clock {
+  const real = createRealClock()
+  const [wall, mono] = [real.now(), real.monotonicMs()]
+  const passedMs = (): number => (real.monotonicMs() - mono) * speed
+  return {
+    now: () => Math.round(wall + passedMs()) as EpochMs,
+    monotonicMs: () => mono + passedMs(),
+    after: (delayMs, callback) => real.after(delayMs / speed, callback),
+  }
+}
+
+interface Scene {
+  readonly relays: Readonly<Record<'grey' | 'flap' | 'home', Sink>>
+  readonly deadPort: number
+  /** Reports that came home. */
+  readonly told: Told[]
+  close(): Promise<void>
+}
+
+async function openScene(clock: Clock): Promise<Scene> {
+  const told: Told[] = []
+  const seen = new Map<string, number>()
+  const grey = await startSink({
+    onCommand(verb, line) {
+      if (verb !== 'RCPT') return null
+      const first = seen.get(line) ?? clock.now()
+      seen.set(line, first)
+      return clock.now() - first < GREY_MS ? '450 4.7.1 Greylisted, please try again later' : null
+    },
+  })
+  const flap = await startSink()
+  const home = await startSink({
+    onContent(_message, content) {
+      const text = content.toString('latin1')
+      told.push({ action: /^Action: (\S+)/im.exec(text)?.[1] ?? '', recipient: /^Final-Recipient: rfc822; ?(\S+)/im.exec(text)?.[1] ?? '' })
+    },
+  })
+  let closed = false
+  const turn = async (up: boolean): Promise<void> => {
+    if (closed) return
+    if (up) await flap.up()
+    else await flap.down()
+    clock.after(up ? UP_MS : DOWN_MS, () => void turn(!up))
+  }
+  clock.after(UP_MS, () => void turn(false))
+  return {
+    relays: { grey, flap, home },
+    deadPort: await freePort(),
+    told,
+    async close() {
+      closed = true
+      await Promise.all([grey.close(), home.close(), flap.close().catch(() => undefined)])
+    },
+  }
+}
+
+async function startServer(parts: { readonly clock: Clock; readonly folder: string; readonly port: number; readonly scene: Scene }): Promise<Composed> {
+  const { clock, folder, port, scene } = parts
+  const path = join(folder, 'postern.yaml')
+  // A minute of that clock is a moment: what waits for a peer's reply must not give up by accident.
+  const patient = Object.fromEntries(
+    ['connect', 'greeting', 'ehlo', 'mail', 'rcpt', 'data', 'content', 'finalDot', 'rset', 'quit'].map((phase) => [phase, '1h']),
+  )
+  const relay = (to: number) => ({ host: `127.0.0.1:${to}`, tls: 'none', timeouts: patient })
+  const names = ['dead', 'grey', 'flap'] as const
+  const config = {
+    ...barConfig(port, 1, folder),
+    relays: { dead: relay(scene.deadPort), grey: relay(scene.relays.grey.port), flap: relay(scene.relays.flap.port), home: relay(scene.relays.home.port) },
+    routes: [...names.map((name) => ({ to: `*@${name}.test`, via: name })), { via: 'home' }],
+    // What is looked at: the defaults.
+    retry: {},
+    queue: { lease: '1h' },
+    limits: { commandTime: '1h', minRate: 0, sessionTime: '1d' },
+    limitsUnderPressure: { commandTime: '1h', minRate: 0 },
+    retention: { history: '30d', content: '1h' },
+  }
+  writeFileSync(path, stringify(config), { mode: 0o600 })
+  const settings = buildSettings(loadConfig({ explicitPath: path, env: {}, cwd: folder }))
+  const journal = { accepted: () => {}, attempt: () => {}, note: () => {}, counters: {} }
+  const intake = createIntake({ settings: settings.intake, clock, journal, tap: createDialogueHub() })
+  await intake.bind()
+  const composed = await compose({ settings, intake, clock, journal: journal as never, dialogue: createDialogueHub(), crashAt: null })
+  await composed.start()
+  return composed
+}
+
+/** Spread over hours of that clock, so that no moment has to do everything. */
+async function handIn(options: { readonly clock: Clock; readonly port: number; readonly messages: number; readonly forMs: number }): Promise<Handed[]> {
+  const { clock, port, messages, forMs } = options
+  const handed: Handed[] = []
+  const kinds = ['dead', 'dead', 'grey', 'flap'] as const
+  const from = performance.now()
+  for (let n = 0; n < messages; n++) {
+    const kind = kinds[n % kinds.length] ?? 'dead'
+    const wait = from + (n * forMs) / messages - performance.now()
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
+    const client = await BarClient.open({ port })
+    const refused = await beginContent(client, `u${n}@app.test`, `r${n}@${kind}.test`)
+    if (refused !== null) throw new Error(`refused: ${refused}`)
+    client.write(Buffer.concat([makeContent(`five-${n}`, 600), Buffer.from('.\r\n')]))
+    const reply = await client.reply()
+    const queueId = /queued as (\S+)/.exec(reply)?.[1]
+    client.destroy()
+    if (queueId === undefined) throw new Error(`refused: ${reply}`)
+    handed.push({ kind, queueId: queueId as QueueId, recipient: `r${n}@${kind}.test`, at: clock.now() })
+  }
+  return handed
+}
+
+async function isOver(server: Composed, clock: Clock, handed: readonly Handed[]): Promise<boolean> {
+  const last = handed.at(-1)?.at ?? 0
+  if (clock.now() < last + LIFETIME) return false
+  const { queued, leased, held } = await server.store.admin.counts()
+  return queued + leased + held === 0
+}
