@@ -4,6 +4,7 @@
  * A name that is not in the table does not exist. What a name lacks is "no such record"; a fault code
  * instead of records is that fault. Tests may change the table between questions.
  */
+import type { TlsaRecord } from '../../src/core/tls-policy.ts'
 import type { DnsAnswer, DnsFaultCode, DnsResolver, MxRecord } from '../../src/ports/dns-resolver.ts'
 
 export interface FakeName {
@@ -12,6 +13,8 @@ export interface FakeName {
   readonly a?: readonly string[] | DnsFaultCode
   readonly aaaa?: readonly string[] | DnsFaultCode
   readonly cname?: string
+  readonly tlsa?: readonly TlsaRecord[] | DnsFaultCode
+  readonly txt?: readonly string[] | DnsFaultCode
   readonly secure?: boolean
   /** Default: one hour. */
   readonly ttlMs?: number
@@ -52,8 +55,8 @@ export function createFakeResolver(names: Readonly<Record<string, FakeName>> = {
     validates: true,
     mx: (name) => answer('MX', name, ({ mx }) => (typeof mx === 'string' ? (mx as DnsFaultCode) : mx?.map(parseMx))),
     addresses: (name, family) => answer(family === 4 ? 'A' : 'AAAA', name, ({ a, aaaa }) => (family === 4 ? a : aaaa)),
-    tlsa: (name) => answer('TLSA', name, () => undefined),
-    txt: (name) => answer('TXT', name, () => undefined),
+    tlsa: (name) => answer('TLSA', name, ({ tlsa }) => tlsa),
+    txt: (name) => answer('TXT', name, ({ txt }) => txt),
     ptr: (address) => answer('PTR', address, () => undefined),
   }
   return resolver

@@ -13,6 +13,7 @@ import type { StoredContent } from '../../src/ports/body-store.ts'
 import type { DialogueLine } from '../../src/ports/journal.ts'
 import type { NetworkAddress } from '../../src/ports/network.ts'
 import type { LeasedRecipient } from '../../src/ports/queue-store.ts'
+import type { TlsReports } from '../../src/ports/tls-reports.ts'
 import type { DeliveryBatch, Transport } from '../../src/ports/transport.ts'
 import { createSmtpTransport } from '../../src/transports/smtp-transport.ts'
 import { createFakeClock, type FakeClock } from './fake-clock.ts'
@@ -32,6 +33,7 @@ export interface BenchOptions {
   /** Addresses of names; others are looked up. */
   readonly names?: Readonly<Record<string, readonly string[]>>
   readonly tap?: boolean
+  readonly reports?: TlsReports
 }
 
 export function createBench(options: BenchOptions = {}): Bench {
@@ -56,6 +58,7 @@ export function createBench(options: BenchOptions = {}): Bench {
     tap: { active: options.tap === true, line: (line) => dialogue.push(line) },
     hmacMd5: (key, text) => createHmac('md5', key).update(text).digest('hex'),
     random: () => 0.5,
+    ...(options.reports === undefined ? {} : { reports: options.reports }),
   })
   onTestFinished(async () => {
     const closed = transport.close(0)
