@@ -53,6 +53,24 @@ describe('relaxed bodies', () => {
       { numRuns: 500 },
     )
   })
+
+  it('in long pieces, too, wherever in memory and in a word a blank stands', () => {
+    const word = fc.constantFrom('abcdefg', 'hij', ' ', 'k', ' \r\n', '\r\n', '  ', '!', '\x7f\xa0\xff', '\0', '\t')
+    const words = fc.array(
+      fc.oneof({ weight: 9, arbitrary: fc.constantFrom('abcdefg ', 'hij ', 'k', '.\r\n', '!\xff\r\n\r\n') }, { weight: 1, arbitrary: word }),
+      { maxLength: 80 },
+    )
+    fc.assert(
+      fc.property(words, fc.integer({ min: 0, max: 7 }), fc.integer({ min: 20, max: 300 }), (parts, offset, size) => {
+        const body = parts.join('')
+        const shifted = toBytes('x'.repeat(offset) + body).subarray(offset)
+        const chunks = []
+        for (let at = 0; at < shifted.length; at += size) chunks.push(shifted.subarray(at, at + size))
+        expect(hashOf(chunks)).toBe(sha256(relaxedBody(body)))
+      }),
+      { numRuns: 1000 },
+    )
+  })
 })
 
 describe('relaxed header fields', () => {
