@@ -122,7 +122,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const content = createContentReader(contents)
   let closing: Promise<void> | null = null
   return {
-    queue: createQueueStore({ writer, cache, randomToken }),
+    queue: createQueueStore({ writer, cache, randomToken, now: () => clock.now() }),
     bodies: createBodyStore({ writer, reader: content, cache, clock }),
     admin: createQueueAdmin({ path: paths.database, writer, reader: looks, content }),
     health: async () => ({ ...stateOf(writer), ...sizesOf(paths, folder) }),

@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest'
 import { BY_LANE, HELD, LEASED, OLDEST_QUEUED } from '../../src/store/sqlite/reader/list.ts'
 import { HISTORY_AFTER, HISTORY_OF } from '../../src/store/sqlite/reader/story.ts'
 import { MIGRATIONS } from '../../src/store/sqlite/schema.ts'
-import { AGED, DUE_OF_FLOW, NEXT_FLOW, NEXT_LANE, TAKE_LEASE } from '../../src/store/sqlite/writer/claim.ts'
+import { AGED, DUE_OF_FLOW, NEXT_FLOW, TAKE_LEASE } from '../../src/store/sqlite/writer/claim.ts'
+import { EARLIEST, NEXT_LANE } from '../../src/store/sqlite/writer/lane-dues.ts'
 import { EXPIRED, RENEW } from '../../src/store/sqlite/writer/leases.ts'
 import { CONTENT, MESSAGE, RECIPIENTS } from '../../src/store/sqlite/writer/load-claimed.ts'
 import { END_FOR_GOOD, IS_OURS } from '../../src/store/sqlite/writer/settle.ts'
@@ -29,6 +30,7 @@ describe('by search, never by scan', () => {
       NEXT_FLOW,
       DUE_OF_FLOW,
       NEXT_LANE,
+      EARLIEST,
       AGED,
       TAKE_LEASE,
       EXPIRED,
@@ -50,7 +52,7 @@ describe('by search, never by scan', () => {
 })
 
 describe('from an index alone', () => {
-  it.each(Object.entries({ NEXT_FLOW, DUE_OF_FLOW, NEXT_LANE, BY_LANE, LEASED, HELD, OLDEST_QUEUED }))('%s', (_name, sql) => {
+  it.each(Object.entries({ NEXT_FLOW, DUE_OF_FLOW, NEXT_LANE, EARLIEST, BY_LANE, LEASED, HELD, OLDEST_QUEUED }))('%s', (_name, sql) => {
     const steps = planOf(sql).filter((step) => /recipients/.test(step))
     expect(steps.length).toBeGreaterThan(0)
     expect(steps.filter((step) => !step.includes('COVERING INDEX'))).toEqual([])

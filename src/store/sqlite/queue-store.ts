@@ -14,6 +14,7 @@ export interface QueueStoreParts {
   readonly writer: GroupCommit
   readonly cache: ContentCache
   readonly randomToken: () => string
+  readonly now: () => EpochMs
 }
 
 /** Most content that one claim brings along. */
@@ -99,13 +100,16 @@ function createClaims({ writer, cache, randomToken }: QueueStoreParts): Pick<Que
   }
 }
 
-function createQuestions({ writer }: QueueStoreParts): Pick<QueueStore, 'nextDueAt' | 'lastQueueId'> {
+function createQuestions({ writer, now }: QueueStoreParts): Pick<QueueStore, 'nextDueAt' | 'lastQueueId'> {
   return {
     nextDueAt: (closedLanes) =>
       writer.submit({
         name: 'next-due',
         octets: 0,
-        encode: (to) => putTexts(to, closedLanes),
+        encode(to) {
+          to.values.push(now())
+          putTexts(to, closedLanes)
+        },
         decode: (result) => (typeof result === 'number' ? (result as EpochMs) : null),
       }),
     lastQueueId: () =>

@@ -84,6 +84,7 @@ function prepareChange(context: WriterContext): (target: Target, what: Act & { r
     const ended = isFinal(state)
     const reason = kind === 'held' ? `held by ${by}` : null
     change.run(STATE_NUMBERS[state], dueNow ? now : null, reason, ended ? now : null, kind === 'resumed' ? 1 : 0, messageId, n)
+    if (dueNow) context.dues.forget()
     context.record({ messageId, recipient: n, at: now, kind, detail: JSON.stringify({ by }) })
     if (ended) context.finish({ messageId, total, at: now, captured: false })
   }

@@ -1,35 +1,31 @@
 /**
  * Commit B in the writer: leases taken, renewed, and taken from the dead.
  *
- * Fair claim: a flow is one submitter in one lane. Flows are walked by skipping through the index
- * `recipients_by_flow`, one seek a flow, from behind the flow that was served last, so that the
- * cost follows the number of flows and of claimed rows, never the backlog.
+ * Fair claim: a flow is one submitter in one lane. Of lanes that hold something due (`lane-dues.ts`) the
+ * flows are walked by skipping through the index `recipients_by_flow`, one seek a flow, from behind the
+ * flow that was served last, so that the cost follows the number of such flows and of claimed rows,
+ * never the backlog.
  */
 import { transition } from '../../../core/recipient-state.ts'
 import { STATE_NUMBERS } from '../../rows.ts'
-import type { Database } from '../database.ts'
 import type { ValueReader } from '../wire.ts'
 import type { OpRunner, WriterContext } from './context.ts'
 import { createLoader } from './load-claimed.ts'
 
-/** Behind every submitter of a lane: SQLite sorts blobs after texts. */
-const AFTER_ALL = new Uint8Array(0)
 /** Flows looked at in one claim once something was found; the next claim goes on from there. */
 const FLOWS_WALKED_MAX = 1_000
 const QUEUED = STATE_NUMBERS.queued
 
 /** Behind every due time: SQLite seeks to the first row that is not below a row value, and would walk through the whole flow. */
 const AFTER_DUE = Number.MAX_SAFE_INTEGER
-export const NEXT_FLOW = `SELECT lane, submitter, due_at FROM recipients INDEXED BY recipients_by_flow
-  WHERE state = ${QUEUED} AND (lane, submitter, due_at) > (?, ?, ${AFTER_DUE}) ORDER BY lane, submitter, due_at LIMIT 1`
+export const NEXT_FLOW = `SELECT submitter, due_at FROM recipients INDEXED BY recipients_by_flow
+  WHERE state = ${QUEUED} AND lane = ? AND (submitter, due_at) > (?, ${AFTER_DUE}) ORDER BY submitter, due_at LIMIT 1`
 export const DUE_OF_FLOW = `SELECT message_id, n, due_at FROM recipients INDEXED BY recipients_by_flow
   WHERE state = ${QUEUED} AND lane = ? AND submitter = ? AND due_at <= ? ORDER BY due_at LIMIT ?`
 export const TAKE_LEASE = `UPDATE recipients SET state = ?, token = ?, lease_until = ?, attempts = attempts + 1
   WHERE message_id = ? AND n = ? AND state = ${QUEUED} RETURNING attempts, warned`
 export const AGED = `SELECT message_id, n, accepted_at, due_at FROM recipients INDEXED BY recipients_by_age
   WHERE state = ${QUEUED} AND warned = ? AND accepted_at < ? ORDER BY accepted_at LIMIT ?`
-export const NEXT_LANE = `SELECT lane, due_at FROM recipients INDEXED BY recipients_by_lane
-  WHERE state = ${QUEUED} AND lane > ? ORDER BY lane, due_at LIMIT 1`
 
 interface Flow {
   readonly lane: string
@@ -42,7 +38,7 @@ interface Candidate {
 }
 
 export function prepareClaim(context: WriterContext): OpRunner {
-  const walk = prepareWalk(context.db)
+  const walk = prepareWalk(context)
   const dueOfFlow = context.db.prepare(DUE_OF_FLOW)
   const take = prepareTake(context)
   let cursor: Flow = { lane: '', submitter: '' }
@@ -75,28 +71,29 @@ interface Walk {
 }
 
 /** Flows with something due, beginning behind `from`, once around. */
-function prepareWalk(db: Database): (walk: Walk) => readonly Flow[] {
+function prepareWalk({ db, dues }: WriterContext): (walk: Walk) => readonly Flow[] {
   const nextFlow = db.prepare(NEXT_FLOW)
   return ({ from, closed, now, limit }) => {
     const flows: Flow[] = []
-    let lane = from.lane
-    let submitter: string | Uint8Array = from.submitter
-    let wrapped = false
-    for (let walked = 0; flows.length < limit && (walked < FLOWS_WALKED_MAX || flows.length === 0); walked++) {
-      const row = nextFlow.get(lane, submitter)
-      if (row === undefined) {
-        if (wrapped) break
-        wrapped = true
-        lane = ''
-        submitter = ''
-        continue
+    let walked = 0
+    /** Of one lane, behind that submitter and up to that one; false: enough. */
+    const walkLane = (lane: string, behind: string, upTo: string | null): boolean => {
+      for (let submitter = behind; flows.length < limit && (walked < FLOWS_WALKED_MAX || flows.length === 0); walked++) {
+        const row = nextFlow.get(lane, submitter)
+        if (row === undefined) return true
+        submitter = row.submitter as string
+        if (upTo !== null && submitter > upTo) return true
+        if ((row.due_at as number) <= now) flows.push({ lane, submitter })
       }
-      lane = row.lane as string
-      submitter = row.submitter as string
-      if (wrapped && (lane > from.lane || (lane === from.lane && submitter > from.submitter))) break
-      if (closed.has(lane)) submitter = AFTER_ALL
-      else if ((row.due_at as number) <= now) flows.push({ lane, submitter })
+      return false
     }
+    const lanes = dues.due(closed, now)
+    const behind = lanes.filter((lane) => lane > from.lane)
+    const before = lanes.filter((lane) => lane < from.lane)
+    const hasCursor = behind.length + before.length < lanes.length
+    if (hasCursor && !walkLane(from.lane, from.submitter, null)) return flows
+    for (const lane of [...behind, ...before]) if (!walkLane(lane, '', null)) return flows
+    if (hasCursor) walkLane(from.lane, '', from.submitter)
     return flows
   }
 }
@@ -164,15 +161,10 @@ function prepareTake(context: WriterContext): (rows: readonly Candidate[], lease
   }
 }
 
-/** Skips from lane to lane, one seek each: the earliest due time among lanes that are not closed. */
-export function prepareNextDue(context: WriterContext): OpRunner {
-  const nextLane = context.db.prepare(NEXT_LANE)
+/** The earliest due time among lanes that are not closed. */
+export function prepareNextDue({ dues }: WriterContext): OpRunner {
   return (op) => {
-    const closed = takeTexts(op)
-    let earliest: number | null = null
-    for (let row = nextLane.get(''); row !== undefined; row = nextLane.get(row.lane as string)) {
-      if (!closed.has(row.lane as string)) earliest = Math.min(earliest ?? Number.POSITIVE_INFINITY, row.due_at as number)
-    }
-    return earliest
+    const now = op.number()
+    return dues.earliest(takeTexts(op), now)
   }
 }

@@ -6,6 +6,7 @@ import type { EventKind } from '../../../core/event.ts'
 import { LAST_OPEN_STATE } from '../../rows.ts'
 import type { Database } from '../database.ts'
 import type { ValueReader } from '../wire.ts'
+import { LaneDues } from './lane-dues.ts'
 
 /** Carries out one op inside the transaction of its batch; what it returns is the op's result. */
 export type OpRunner = (op: ValueReader) => unknown
@@ -27,6 +28,7 @@ export interface HistoryEntry {
 export interface WriterContext {
   readonly db: Database
   readonly streams: Map<number, ContentStream>
+  readonly dues: LaneDues
   /** Runs when the batch is durable, not if it is rolled back. */
   readonly afterCommit: (() => void)[]
   /** Buffers of the results, to be handed over and not copied: this thread would collect its garbage late. */
@@ -72,10 +74,12 @@ export function createContext(db: Database): WriterContext {
   const insertFinished = db.prepare(INSERT_FINISHED)
   const countDown = prepareCountDown(db)
   const anyCaptured = db.prepare(ANY_CAPTURED)
+  const dues = new LaneDues(db)
   let serial = Number(db.prepare(LAST_SERIAL).get()?.serial ?? 0)
   return {
     db,
     streams: new Map(),
+    dues,
     afterCommit: [],
     handedOver: [],
     record({ messageId, recipient, at, kind, detail }) {
@@ -83,7 +87,10 @@ export function createContext(db: Database): WriterContext {
       insertHistory.run(serial, messageId, recipient, at, kind, detail)
     },
     lastSerial: () => serial,
-    afterRollback: countDown.forget,
+    afterRollback() {
+      countDown.forget()
+      dues.forget()
+    },
     finish({ messageId, total, at, captured }) {
       if (total > 1 && countDown.endOne(messageId) > 0) return
       const kept = captured || (total > 1 && anyCaptured.get(messageId)?.captured === 1)

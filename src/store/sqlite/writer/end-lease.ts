@@ -38,6 +38,10 @@ export function prepareEndLease(context: WriterContext): (ended: EndedLease) => 
     const state = transition('leased', noted ?? ended.event)
     const reason = noted === 'hold' ? `held by ${ended.pendingBy}` : ended.reason
     endLease.run(STATE_NUMBERS[state], ended.dueAt, ended.lane, reason, attempts, reclaims, isFinal(state) ? at : null, messageId, n)
+    if (state === 'queued') {
+      if (ended.lane === null || ended.dueAt === null) context.dues.forget()
+      else context.dues.note(ended.lane, ended.dueAt)
+    }
     if (noted === null) return
     const detail = JSON.stringify({ by: ended.pendingBy })
     context.record({ messageId, recipient: n, at, kind: noted === 'hold' ? 'held' : 'cancelled', detail })

@@ -38,6 +38,7 @@ export function prepareEnqueue(context: WriterContext): OpRunner {
       const attempts = state === LEASED ? 1 : 0
       const reason = state === HELD ? word : null
       insertRecipient.run(id, n, state, lane, submitter, acceptedAt, dueAt, lease, token, attempts, total, sender, address, dsn, reason)
+      if (state === QUEUED) context.dues.note(lane, dueAt)
       if (state === HELD) context.record({ messageId: id, recipient: n, at: acceptedAt, kind: 'held', detail: JSON.stringify({ reason }) })
     }
   }
