@@ -6,9 +6,11 @@
  */
 import type { Socket } from 'node:net'
 import type { SecureContext, TLSSocket } from 'node:tls'
+import { readDirectly, takeChunks } from './direct-reads.ts'
 import { upgradeSocket } from './tls-upgrade.ts'
 
 export interface ClientEvents {
+  /** The octets are valid only during the call: copy what is kept. */
   onReceived(bytes: Uint8Array): void
   /** The client will send no more. */
   onFinished(): void
@@ -30,8 +32,10 @@ export class ClientConnection {
   #paused = false
   #ending = false
 
-  constructor(socket: Socket, events: ClientEvents) {
+  /** Takes over `accepted`, which is paused; reads begin at once. */
+  constructor(accepted: Socket, readBuffer: Buffer, events: ClientEvents) {
     this.#events = events
+    const socket = readDirectly(accepted, readBuffer, (bytes) => this.#received(socket, bytes))
     this.#plain = socket
     this.#socket = socket
     socket.on('close', () => this.#events.onGone(this.#fault))
@@ -72,6 +76,7 @@ export class ClientConnection {
     secure.once('secure', () => onSecure(secure))
     // The plain socket may stay open when TLS ends in order.
     secure.on('close', () => plain.destroy())
+    takeChunks(secure, (bytes) => this.#received(secure, bytes))
     this.#listen(secure)
   }
 
@@ -88,12 +93,13 @@ export class ClientConnection {
     this.#plain.destroy()
   }
 
+  #received(from: Socket, bytes: Uint8Array): void {
+    if (!this.#ending && from === this.#socket) this.#events.onReceived(bytes)
+  }
+
   #listen(socket: Socket): void {
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#fault ??= error.code ?? error.name
-    })
-    socket.on('data', (bytes: Buffer) => {
-      if (!this.#ending) this.#events.onReceived(bytes)
     })
     socket.on('end', () => {
       // Both sides are done: nothing is left to wait for.

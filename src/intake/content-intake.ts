@@ -17,6 +17,7 @@ import { INLINE_OCTETS_MAX } from '../ports/queue-store.ts'
 import type { Rewriter } from '../ports/rewriter.ts'
 import type { Signer, SigningPass } from '../ports/signer.ts'
 import { hasEightBit } from './eight-bit.ts'
+import { GatheredContent, type ScratchPool } from './gathered-content.ts'
 import { replyToFault } from './store-replies.ts'
 
 /** Content that the queue can take. */
@@ -42,6 +43,7 @@ export interface ContentIntakeParts {
   readonly rewriter?: () => Rewriter | null
   /** Octets held in memory, added up over all messages. */
   readonly budget: ContentBudget
+  readonly scratch: ScratchPool
   /** Left out: nothing is signed. */
   readonly signer?: Signer | undefined
 }
@@ -70,8 +72,10 @@ export class ContentIntake {
   readonly #parts: ContentIntakeParts
   readonly #limits: ContentLimits
   #phase: Phase = 'gathering'
-  #pieces: Uint8Array[] = []
-  #pieceOctets = 0
+  readonly #gathered: GatheredContent
+  /** What is to be stored of it, once the header block is known. */
+  #pieces: readonly Uint8Array[] = []
+  #heldOctets = 0
   #scanAt = INLINE_OCTETS_MAX
   #eightBit = false
   #head: { readonly facts: HeaderFacts; readonly fixups: SubmissionFixups } | null = null
@@ -79,7 +83,6 @@ export class ContentIntake {
   #queueId: QueueId | null = null
   #signing: SigningPass | null = null
   #storedOctets = 0
-  #pumping: Promise<void> | null = null
   #refusal: SmtpReply | null = null
   /** The end was seen: a refusal is the result, nobody has to be told before. */
   #whole = false
@@ -87,20 +90,25 @@ export class ContentIntake {
   constructor(parts: ContentIntakeParts, limits: ContentLimits) {
     this.#parts = parts
     this.#limits = limits
+    this.#gathered = new GatheredContent(parts.scratch)
   }
 
   /** True: stop reading until `onRelief`. */
   get wantsPause(): boolean {
-    return this.#phase === 'streaming' && this.#pieceOctets > PENDING_OCTETS_MAX
+    return this.#phase === 'streaming' && this.#heldOctets > PENDING_OCTETS_MAX
   }
 
-  /** A slice with dots unstuffed; it is kept, not copied. */
+  /** A slice with dots unstuffed; valid only during the call. */
   write(slice: Uint8Array): void {
-    if (this.#phase === 'refused' || this.#phase === 'ended') return
-    this.#pieces.push(slice)
-    this.#hold(slice.length)
-    if (this.#phase === 'streaming') this.#startPump()
-    else if (this.#pieceOctets > this.#scanAt) this.#outgrowMemory()
+    let rest = slice
+    while (this.#phase === 'gathering' && rest.length > 0) {
+      const part = rest.subarray(0, this.#scanAt + 1 - this.#gathered.octets)
+      rest = rest.subarray(part.length)
+      this.#gathered.add(part)
+      this.#hold(part.length)
+      if (this.#gathered.octets > this.#scanAt) this.#outgrowMemory()
+    }
+    if (this.#phase === 'streaming' && rest.length > 0) this.#store(rest)
   }
 
   /** The true end was seen. At once for content in memory; never rejects: a fault of the store is a refusal. */
@@ -128,33 +136,27 @@ export class ContentIntake {
   }
 
   #hold(octets: number): void {
-    this.#pieceOctets += octets
+    this.#heldOctets += octets
     this.#parts.budget.octets += octets
   }
 
   #letGo(): void {
-    this.#parts.budget.octets -= this.#pieceOctets
-    this.#pieceOctets = 0
+    this.#parts.budget.octets -= this.#heldOctets
+    this.#heldOctets = 0
+    this.#gathered.clear()
     this.#pieces = []
   }
 
-  #joined(): Uint8Array {
-    const [only] = this.#pieces
-    const whole = this.#pieces.length === 1 && only !== undefined ? only : Buffer.concat(this.#pieces)
-    this.#pieces = [whole]
-    return whole
-  }
-
   #takeWhole(): void {
-    const whole = this.#joined()
+    const whole = this.#gathered.view()
     const block = this.#scan(whole, true)
     if (block === null || !this.#prepare(whole, block)) return
     // Only with a header limit above what may travel with its acceptance.
-    if (this.#pieceOctets > INLINE_OCTETS_MAX) this.#startStream()
+    if (this.#heldOctets > INLINE_OCTETS_MAX) this.#startStream()
   }
 
   #outgrowMemory(): void {
-    const whole = this.#joined()
+    const whole = this.#gathered.view()
     const block = this.#scan(whole, false)
     // Twice as much before the next look keeps the whole scan linear.
     if (block === null) this.#scanAt *= 2
@@ -178,7 +180,7 @@ export class ContentIntake {
     const edits = headerEdits === null ? [] : editHeader(block, headerEdits)
     this.#head = { facts: readHeaderFacts(edits.length === 0 ? block : editedBlock(whole, block, edits)), fixups: decision.fixups }
     this.#signing = this.#parts.signer?.begin() ?? null
-    this.#pieces = [...applyFixups(whole, decision.fixups, edits)]
+    this.#pieces = applyFixups(whole, decision.fixups, edits)
     this.#hold(this.#pieces.reduce((sum, piece) => sum + piece.length, 0) - whole.length)
     return true
   }
@@ -187,51 +189,48 @@ export class ContentIntake {
     this.#phase = 'streaming'
     this.#queueId = this.#parts.newQueueId()
     this.#writer = this.#parts.bodies.put(this.#queueId as string as BodyRef)
-    this.#startPump()
+    const pieces = this.#pieces
+    this.#release(this.#heldOctets)
+    for (const piece of pieces) this.#store(piece)
+    this.#pieces = []
+    this.#gathered.clear()
   }
 
-  #startPump(): void {
-    this.#pumping ??= this.#pump().then(
-      () => {
-        this.#pumping = null
-      },
-      (fault: unknown) => {
-        this.#pumping = null
-        if (this.#phase === 'ended') return
-        this.#refuse(replyToFault(fault))
-        this.#parts.events.onRelief()
-      },
+  #store(piece: Uint8Array): void {
+    const octets = piece.length
+    if (this.#writer === null || octets === 0) return
+    this.#notePiece(piece)
+    this.#storedOctets += octets
+    // Counted as held until the store wants more: that is what back-pressure is about.
+    this.#hold(octets)
+    this.#writer.write(piece).then(
+      () => this.#stored(octets),
+      (fault: unknown) => this.#lost(fault),
     )
   }
 
-  /** One write at a time; what comes meanwhile goes after it. */
-  async #pump(): Promise<void> {
-    while (this.#pieces.length > 0) {
-      const pieces = this.#pieces
-      this.#pieces = []
-      for (const piece of pieces) {
-        if (this.#writer === null) return
-        this.#notePiece(piece)
-        // Counted as held until the store has it: that is what back-pressure is about.
-        await this.#writer.write(piece)
-        this.#storedOctets += piece.length
-        this.#release(piece.length)
-        if (!this.wantsPause) this.#parts.events.onRelief()
-      }
-    }
+  #stored(octets: number): void {
+    const waited = this.wantsPause
+    this.#release(octets)
+    if (waited && !this.wantsPause) this.#parts.events.onRelief()
+  }
+
+  #lost(fault: unknown): void {
+    if (this.#phase !== 'streaming') return
+    this.#refuse(replyToFault(fault))
+    this.#parts.events.onRelief()
   }
 
   #release(octets: number): void {
     // After an abort everything has been let go already.
-    const held = Math.min(octets, this.#pieceOctets)
-    this.#pieceOctets -= held
+    const held = Math.min(octets, this.#heldOctets)
+    this.#heldOctets -= held
     this.#parts.budget.octets -= held
   }
 
   async #finishStream(): Promise<ContentResult> {
-    while (this.#pumping !== null) await this.#pumping
     try {
-      if (this.#refusal === null) await this.#writer?.finish()
+      await this.#writer?.finish()
     } catch (fault) {
       this.#refuse(replyToFault(fault))
     }
@@ -255,7 +254,7 @@ export class ContentIntake {
     if (this.#refusal !== null) return { kind: 'refused', reply: this.#refusal }
     const head = this.#head
     if (head === null) throw new Error('content ended without a header block')
-    const inline = this.#writer === null ? this.#joined() : null
+    const inline = this.#writer === null ? this.#gathered.take(this.#pieces) : null
     if (inline !== null) this.#notePiece(inline)
     const sizeOctets = inline?.length ?? this.#storedOctets
     const { facts: header, fixups } = head

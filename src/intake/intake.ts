@@ -17,6 +17,8 @@ import type { AcceptParts, Backend } from './accept-message.ts'
 import { normalizeAddress } from './client-address.ts'
 import { type CompiledSettings, compileSettings } from './compiled-settings.ts'
 import { createGuessCounter, createHashGate } from './credentials.ts'
+import { READ_OCTETS } from './direct-reads.ts'
+import { createScratchPool } from './gathered-content.ts'
 import { ListenerSet } from './listener-set.ts'
 import { createQuietNotes } from './quiet-notes.ts'
 import { Session } from './session.ts'
@@ -96,6 +98,8 @@ class IntakeService implements Intake {
       note,
       guesses: createGuessCounter(clock),
       budget: { octets: 0 },
+      scratch: createScratchPool(),
+      readBuffer: Buffer.allocUnsafeSlow(READ_OCTETS),
       accept: () => this.#accept,
       trouble: () => this.#trouble(),
     }
@@ -169,7 +173,7 @@ class IntakeService implements Intake {
 
   submit(request: SubmitRequest, kind: 'cli' | 'api' = 'cli'): Promise<QueueId> {
     if (this.#accept === null || this.#stopping) return Promise.reject(new StoreFault('closed', 'the server is not taking mail now'))
-    return submitMessage({ ...this.#accept, settings: this.#compiled.settings, budget: this.#shared.budget }, request, kind)
+    return submitMessage({ ...this.#accept, settings: this.#compiled.settings, budget: this.#shared.budget, scratch: this.#shared.scratch }, request, kind)
   }
 
   #compile(settings: IntakeSettings): CompiledSettings {

@@ -1,5 +1,5 @@
 /**
- * One listening socket. Gives out accepted sockets and knows nothing else of them.
+ * One listening socket. Gives out accepted sockets, not yet read, and knows nothing else of them.
  *
  * A fault of accepting (no more file descriptors) is noted and ends nothing: the next connection is
  * accepted when there is room again.
@@ -22,7 +22,7 @@ export class Listener {
 
   constructor(parts: ListenerParts) {
     this.#parts = parts
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, parts.onConnection)
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, parts.onConnection)
   }
 
   /** As configured, with the port that the system chose for 0. */

@@ -6,6 +6,7 @@ import type { AcceptParts } from './accept-message.ts'
 import type { CompiledListener, CompiledSettings } from './compiled-settings.ts'
 import type { ContentBudget } from './content-intake.ts'
 import type { GuessCounter } from './credentials.ts'
+import type { ScratchPool } from './gathered-content.ts'
 import type { QuietNote } from './quiet-notes.ts'
 
 export interface SharedParts {
@@ -14,6 +15,9 @@ export interface SharedParts {
   readonly note: QuietNote
   readonly guesses: GuessCounter
   readonly budget: ContentBudget
+  readonly scratch: ScratchPool
+  /** Every plain read goes through it. */
+  readonly readBuffer: Buffer
   /** Null until `serve`. */
   readonly accept: () => AcceptParts | null
   /** Why no mail is taken now; null: it is. */

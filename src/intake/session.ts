@@ -1,9 +1,8 @@
 /**
  * One SMTP session: a client's connection on one side, the sans-I/O engine on the other.
  *
- * Holds no protocol and no policy of its own. Reads no further while an answer is owed, while content waits for
- * the store, or while the client does not read its replies. Ends under the settings it began with;
- * the client's going away stops nothing that was handed over already.
+ * Holds no protocol and no policy of its own. Reads no further while an answer is owed, while content waits for the store, or while
+ * the client does not read its replies. Ends under the settings it began with; the client's going away stops nothing that was handed over already.
  */
 import type { Socket } from 'node:net'
 import { formatReversePath } from '../core/address.ts'
@@ -57,7 +56,7 @@ export class Session implements ServerEvents, ClientEvents {
     this.#trusted = parts.compiled.isTrusted(this.address)
     this.#pace = new SessionPace(parts.shared.clock, parts.compiled.limits, (fault) => this.#tooSlow(fault))
     this.#engine = new ServerEngine({ settings: parts.listener.engine, events: this, implicitTls: parts.listener.settings.implicitTls })
-    this.#connection = new ClientConnection(options.socket, this)
+    this.#connection = new ClientConnection(options.socket, parts.shared.readBuffer, this)
   }
 
   /** Greets, inside TLS if the listener wants it so. */
@@ -145,6 +144,7 @@ export class Session implements ServerEvents, ClientEvents {
     this.#contentParts ??= {
       ...accept.backend,
       budget: shared.budget,
+      scratch: shared.scratch,
       events: { onRelief: () => this.#turn(), onRefused: (refused) => this.#engine.refuseContent(refused) },
     }
     this.#transaction.content = new ContentIntake(this.#contentParts, compiled.limits())

@@ -13,6 +13,7 @@ import type { Rewriter } from '../ports/rewriter.ts'
 import type { SubmitRequest } from '../ports/server-control.ts'
 import { type AcceptParts, acceptMessage, type SubmittedEnvelope, type SubmittedRecipient } from './accept-message.ts'
 import { type ContentBudget, ContentIntake, type TakenContent } from './content-intake.ts'
+import type { ScratchPool } from './gathered-content.ts'
 import type { IntakeSettings } from './settings.ts'
 
 /** The request was refused as an SMTP client's would have been. The text may be shown. */
@@ -28,6 +29,7 @@ export class SubmissionRefused extends Error {
 export interface SubmitParts extends AcceptParts {
   readonly settings: IntakeSettings
   readonly budget: ContentBudget
+  readonly scratch: ScratchPool
 }
 
 /** Resolves when the message is durable. Rejects with `SubmissionRefused`, or with `StoreFault`. */
@@ -50,7 +52,8 @@ export async function submitMessage(parts: SubmitParts, request: SubmitRequest, 
 }
 
 async function takeContent(parts: SubmitParts, bytes: Uint8Array): Promise<TakenContent> {
-  const { backend, settings, budget } = parts
+  const { backend, settings, budget, scratch } = parts
+  let relieved = (): void => undefined
   const intake = new ContentIntake(
     {
       bodies: backend.bodies,
@@ -58,11 +61,18 @@ async function takeContent(parts: SubmitParts, bytes: Uint8Array): Promise<Taken
       signer: backend.signer,
       rewriter: backend.rewriter ?? NO_REWRITER,
       budget,
-      events: { onRelief: () => undefined, onRefused: () => undefined },
+      scratch,
+      events: { onRelief: () => relieved(), onRefused: () => undefined },
     },
     settings.limits,
   )
-  intake.write(bytes)
+  for (let at = 0; at < bytes.length; at += SLICE_OCTETS) {
+    intake.write(bytes.subarray(at, at + SLICE_OCTETS))
+    if (!intake.wantsPause) continue
+    await new Promise<void>((resolve) => {
+      relieved = resolve
+    })
+  }
   const result = await intake.finish()
   if (result.kind === 'refused') throw new SubmissionRefused(result.reply)
   return result.content
@@ -130,6 +140,9 @@ function distinct(mailboxes: readonly Mailbox[]): Mailbox[] {
 function refuse(code: number, subject: number, detail: number, text: string): never {
   throw new SubmissionRefused(reply(code, enhanced(5, subject, detail), text))
 }
+
+/** Content is handed over in slices, as it would come over a connection. */
+const SLICE_OCTETS = 256 * 1024
 
 const LF = 10
 const CR = 13

@@ -8,7 +8,7 @@
 import type { BodyRef, EpochMs } from '../core/brand.ts'
 
 export interface BodyWriter {
-  /** Resolves when more is welcome (back-pressure). The bytes are the writer's from then on. */
+  /** Copies the bytes before it returns; resolves when more is welcome (back-pressure). */
   write(chunk: Uint8Array): Promise<void>
   /** All content is in the store; durable with the commit that accepts the message. */
   finish(): Promise<void>

@@ -12,6 +12,8 @@ const CR = 0x0d
 const DOT = 0x2e
 const CRLF = Buffer.from('\r\n')
 const EMPTY = Buffer.alloc(0)
+/** What is looked at as one text: short enough that the text dies young. */
+const WINDOW_OCTETS = 64 * 1024
 /** The only places where content needs a thought: bare CR, bare LF, NUL, a dot that begins a line. */
 const NOTEWORTHY = '\\r(?!\\n)|(?<!\\r)\\n|\\0|\\r\\n\\.'
 
@@ -21,7 +23,7 @@ export interface DotDecoderOptions {
   /** One line, CRLF not counted. */
   readonly lineOctetsMax: number
   readonly contentOctetsMax: number
-  /** Content, dots unstuffed; not called after a fault. */
+  /** Content, dots unstuffed; valid only during the call. Not called after a fault. */
   readonly onContent: (slice: Uint8Array) => void
 }
 
@@ -66,10 +68,16 @@ export class DotDecoder {
   /** Reads from `at`; answers the index behind the final dot's CRLF, or the chunk's length. */
   decode(bytes: Uint8Array, at: number): number {
     const chunk = asBuffer(bytes)
-    const text = chunk.toString('latin1', at)
     let i = at
-    while (i < chunk.length && !this.ended) {
-      i = this.#place === 'inside' ? this.#decodeInside(chunk, text, at, i) : this.#step(chunk[i] ?? 0, i)
+    while (i < chunk.length && !this.ended) i += this.#decodeWindow(chunk.subarray(i, i + WINDOW_OCTETS))
+    return i
+  }
+
+  #decodeWindow(window: Buffer): number {
+    const text = window.toString('latin1')
+    let i = 0
+    while (i < window.length && !this.ended) {
+      i = this.#place === 'inside' ? this.#decodeInside(window, text, i) : this.#step(window[i] ?? 0, i)
     }
     this.#flush()
     return i
@@ -109,24 +117,24 @@ export class DotDecoder {
     return octet === CR ? i + 1 : i
   }
 
-  /** Takes everything up to the next place that needs `#step`. `text` is the chunk from `base` on. */
-  #decodeInside(chunk: Buffer, text: string, base: number, from: number): number {
+  /** Takes everything up to the next place that needs `#step`. `text` is the chunk's. */
+  #decodeInside(chunk: Buffer, text: string, from: number): number {
     let start = from
-    this.#noteworthy.lastIndex = from - base
+    this.#noteworthy.lastIndex = from
     for (;;) {
-      const hit = this.#noteworthy.test(text) ? base + this.#noteworthy.lastIndex : -1
-      if (hit === -1) return this.#takeRest(chunk, base, start)
+      const hit = this.#noteworthy.test(text) ? this.#noteworthy.lastIndex : -1
+      if (hit === -1) return this.#takeRest(chunk, start)
       const last = chunk[hit - 1]
       if (last === DOT) {
         this.#take(chunk, start, hit - 1)
-        this.#afterCr = hit - 4 >= base && chunk[hit - 4] === CR
+        this.#afterCr = hit >= 4 && chunk[hit - 4] === CR
         this.#place = 'dot'
         return hit
       }
       this.#take(chunk, start, hit - 1)
       start = hit
       if (last === CR && hit === chunk.length) {
-        this.#afterCr = hit - 2 >= base && chunk[hit - 2] === CR
+        this.#afterCr = hit >= 2 && chunk[hit - 2] === CR
         this.#place = 'cr'
         return hit
       }
@@ -135,11 +143,11 @@ export class DotDecoder {
     }
   }
 
-  #takeRest(chunk: Buffer, base: number, start: number): number {
+  #takeRest(chunk: Buffer, start: number): number {
     const end = chunk.length
     this.#take(chunk, start, end)
     if (end > start && chunk[end - 1] === LF) {
-      this.#afterCr = end - 3 >= base && chunk[end - 3] === CR
+      this.#afterCr = end >= 3 && chunk[end - 3] === CR
       this.#place = 'line-start'
     }
     return end
@@ -195,7 +203,7 @@ export class DotDecoder {
     else this.#more.push(slice)
   }
 
-  /** One call a chunk: a copy is made only where dots or line ends were changed in it. */
+  /** One call a window: a copy is made only where dots or line ends were changed in it. */
   #flush(): void {
     const first = this.#first
     if (first === null) return

@@ -31,6 +31,7 @@ export interface ServerEngineOptions {
 export const AUTH_LINE_OCTETS_MAX = 12_288
 /** Input that waits for an owed answer; the caller should stop reading long before: `wantsInput`. */
 export const HELD_OCTETS_MAX = 262_144
+const NO_OCTETS = Buffer.alloc(0)
 /** What is refused to other commands bothers nobody. */
 const KEEPS_MAIL_OUT: ReadonlySet<Verb> = new Set<Verb>(['AUTH', 'MAIL', 'RCPT', 'DATA'])
 const CONTROL = /[\0-\x1f\x7f]/
@@ -61,7 +62,7 @@ export class ServerEngine {
     this.#dialogue.output.flush()
   }
 
-  /** Any number of octets, cut anywhere. */
+  /** Any number of octets, cut anywhere; they are the caller's again when it returns. */
   receive(bytes: Uint8Array): void {
     const dialogue = this.#dialogue
     if (dialogue.state === 'closing' || bytes.length === 0) return
@@ -146,7 +147,7 @@ export class ServerEngine {
     const mayWait = this.#settings.pipelining && (owed === 'content' || owed === 'MAIL' || owed === 'RCPT')
     const octets = (this.#held?.length ?? 0) + chunk.length - at
     if (!mayWait || octets > HELD_OCTETS_MAX) this.#outOfStep = true
-    else this.#held = this.#held === null ? chunk.subarray(at) : Buffer.concat([this.#held, chunk.subarray(at)])
+    else this.#held = Buffer.concat([this.#held ?? NO_OCTETS, chunk.subarray(at)])
   }
 
   #readLine(chunk: Buffer, at: number): number {

@@ -4,12 +4,21 @@
  */
 import type { BodyRef } from '../core/brand.ts'
 
+/** In order, none empty unless the content is. */
+export type ContentPieces = readonly Uint8Array[]
+
 export interface ContentCache {
   /** `uses`: attempts that may ask for it; they add up if it is there already. */
   put(ref: BodyRef, content: Uint8Array, uses: number): void
-  get(ref: BodyRef): Uint8Array | null
+  /** The next piece of content that is still coming in, `at` octets from its start. False: what was begun is not kept any more. */
+  begin(ref: BodyRef, piece: Uint8Array, at: number): boolean
+  /** What was begun is whole and accepted. Nothing happens if it is no longer there. */
+  complete(ref: BodyRef, sizeOctets: number, uses: number): void
+  get(ref: BodyRef): ContentPieces | null
   /** One attempt is over; with the last one the content goes. */
   release(ref: BodyRef): void
+  /** Whatever is known of it goes. */
+  drop(ref: BodyRef): void
   /** Octets that fit in without pushing anything out. */
   readonly room: number
 }
@@ -18,8 +27,10 @@ export interface ContentCache {
 const WASTE_OCTETS_MAX = 16 * 1024
 
 interface Entry {
-  readonly content: Uint8Array
-  uses: number
+  readonly pieces: Uint8Array[]
+  octets: number
+  /** Null: it is still coming in. */
+  uses: number | null
 }
 
 export function createContentCache(octetsMax: number): ContentCache {
@@ -27,33 +38,68 @@ export function createContentCache(octetsMax: number): ContentCache {
   let octets = 0
   const remove = (ref: BodyRef, entry: Entry): void => {
     entries.delete(ref)
-    octets -= entry.content.byteLength
+    octets -= entry.octets
+  }
+  const drop = (ref: BodyRef): void => {
+    const entry = entries.get(ref)
+    if (entry !== undefined) remove(ref, entry)
   }
   return {
     put(ref, content, uses) {
       const known = entries.get(ref)
       if (known !== undefined) {
-        known.uses += uses
+        known.uses = (known.uses ?? 0) + uses
         return
       }
       if (content.byteLength > octetsMax) return
-      const wasteful = content.buffer.byteLength - content.byteLength > Math.max(content.byteLength, WASTE_OCTETS_MAX)
-      entries.set(ref, { content: wasteful ? content.slice() : content, uses })
+      entries.set(ref, { pieces: [unwasteful(content)], octets: content.byteLength, uses })
       octets += content.byteLength
       for (const [oldest, entry] of entries) {
         if (octets <= octetsMax) break
         remove(oldest, entry)
       }
     },
-    get: (ref) => entries.get(ref)?.content ?? null,
-    release(ref) {
+    begin(ref, piece, at) {
+      // Content of clients that never came to an end makes room; one that is evicted so is read back, no more.
+      for (const [oldest, entry] of entries) {
+        if (octets + piece.byteLength <= octetsMax) break
+        if (entry.uses === null) remove(oldest, entry)
+      }
+      const entry = entries.get(ref) ?? { pieces: [], octets: 0, uses: null }
+      if (entry.octets !== at || octets + piece.byteLength > octetsMax) {
+        drop(ref)
+        return false
+      }
+      entry.pieces.push(piece)
+      entry.octets += piece.byteLength
+      octets += piece.byteLength
+      entries.set(ref, entry)
+      return true
+    },
+    complete(ref, sizeOctets, uses) {
       const entry = entries.get(ref)
       if (entry === undefined) return
+      entry.uses = (entry.uses ?? 0) + uses
+      if (entry.uses <= 0 || entry.octets !== sizeOctets) remove(ref, entry)
+    },
+    get: (ref) => {
+      const entry = entries.get(ref)
+      return entry === undefined || entry.uses === null ? null : entry.pieces
+    },
+    release(ref) {
+      const entry = entries.get(ref)
+      if (entry === undefined || entry.uses === null) return
       entry.uses -= 1
       if (entry.uses <= 0) remove(ref, entry)
     },
+    drop,
     get room() {
       return octetsMax - octets
     },
   }
+}
+
+function unwasteful(content: Uint8Array): Uint8Array {
+  const wasteful = content.buffer.byteLength - content.byteLength > Math.max(content.byteLength, WASTE_OCTETS_MAX)
+  return wasteful ? Buffer.from(content) : content
 }

@@ -24,7 +24,7 @@ export const IMPORTS: Readonly<Record<string, FolderRule>> = {
   ports: { folders: ['core'], modules: [] },
   delivery: { folders: ['core', 'ports', 'providers', 'message/dsn'], modules: [] },
   transports: { folders: ['core', 'smtp', 'ports', 'message/eight-bit', 'message/final-header', 'message/header-block', 'message/dkim-prefix'], modules: [] },
-  intake: { folders: ['core', 'smtp', 'message', 'ports'], modules: [...SOCKETS, 'crypto'] },
+  intake: { folders: ['core', 'smtp', 'message', 'ports'], modules: [...SOCKETS, 'crypto', 'buffer'] },
   store: { folders: ['core', 'ports'], modules: ['sqlite', 'worker_threads', 'fs', 'fs/promises', 'crypto', 'path', 'url'] },
   net: { folders: ['core', 'ports'], modules: [...SOCKETS, 'https', 'http', 'dgram', 'dns', 'crypto', 'dns-packet'] },
   mailbox: { folders: ['core', 'ports'], modules: ['fs', 'os', 'net', 'child_process', 'crypto', 'process', 'url'] },

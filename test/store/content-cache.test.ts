@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { BodyRef } from '../../src/core/brand.ts'
-import { createContentCache } from '../../src/store/content-cache.ts'
+import { type ContentPieces, createContentCache } from '../../src/store/content-cache.ts'
 
 const ref = (name: string): BodyRef => name as BodyRef
+const octetsOf = (pieces: ContentPieces | null): readonly number[] | null => pieces?.map((piece) => piece.byteLength) ?? null
 
 describe('content cache', () => {
   it('pushes the oldest out when it is full, and never holds more than it may', () => {
@@ -11,7 +12,7 @@ describe('content cache', () => {
     cache.put(ref('b'), new Uint8Array(40), 1)
     expect(cache.room).toBe(20)
     cache.put(ref('c'), new Uint8Array(40), 1)
-    expect([cache.get(ref('a')), cache.get(ref('b'))?.byteLength, cache.get(ref('c'))?.byteLength]).toEqual([null, 40, 40])
+    expect([cache.get(ref('a')), octetsOf(cache.get(ref('b'))), octetsOf(cache.get(ref('c')))]).toEqual([null, [40], [40]])
     expect(cache.room).toBe(20)
   })
   it('takes nothing larger than itself', () => {
@@ -34,10 +35,39 @@ describe('content cache', () => {
   })
   it('does not keep a large buffer alive for a small part of it', () => {
     const cache = createContentCache(1_000_000)
-    const slab = new Uint8Array(64 * 1024)
+    const slab = Buffer.alloc(64 * 1024)
     cache.put(ref('small'), slab.subarray(100, 200), 1)
-    expect(cache.get(ref('small'))?.buffer.byteLength).toBe(100)
+    expect(cache.get(ref('small'))?.[0]?.buffer).not.toBe(slab.buffer)
     cache.put(ref('most'), slab.subarray(0, 60_000), 1)
-    expect(cache.get(ref('most'))?.buffer).toBe(slab.buffer)
+    expect(cache.get(ref('most'))?.[0]?.buffer).toBe(slab.buffer)
+  })
+  it('gives content that comes in pieces only when it is whole and accepted', () => {
+    const cache = createContentCache(100)
+    expect(cache.begin(ref('a'), new Uint8Array(40), 0)).toBe(true)
+    expect(cache.begin(ref('a'), new Uint8Array(20), 40)).toBe(true)
+    expect([cache.get(ref('a')), cache.room]).toEqual([null, 40])
+    cache.complete(ref('a'), 60, 1)
+    expect(octetsOf(cache.get(ref('a')))).toEqual([40, 20])
+    cache.release(ref('a'))
+    expect([cache.get(ref('a')), cache.room]).toEqual([null, 100])
+  })
+  it('keeps no content of which a piece is missing', () => {
+    const cache = createContentCache(100)
+    cache.begin(ref('tail'), new Uint8Array(40), 0)
+    cache.put(ref('b'), new Uint8Array(90), 1)
+    expect(cache.begin(ref('tail'), new Uint8Array(5), 40)).toBe(false)
+    cache.complete(ref('tail'), 45, 1)
+    cache.release(ref('b'))
+    cache.begin(ref('short'), new Uint8Array(40), 0)
+    cache.complete(ref('short'), 41, 1)
+    expect([cache.get(ref('tail')), cache.get(ref('short')), cache.room]).toEqual([null, null, 100])
+  })
+  it('begins nothing at the cost of what waits for its delivery, but of what never came to an end', () => {
+    const cache = createContentCache(100)
+    cache.put(ref('waits'), new Uint8Array(50), 1)
+    cache.begin(ref('left'), new Uint8Array(40), 0)
+    expect(cache.begin(ref('new'), new Uint8Array(50), 0)).toBe(true)
+    expect(cache.begin(ref('new'), new Uint8Array(10), 50)).toBe(false)
+    expect([octetsOf(cache.get(ref('waits'))), cache.room]).toEqual([[50], 50])
   })
 })

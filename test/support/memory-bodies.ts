@@ -16,7 +16,7 @@ export function createMemoryBodies(state: MemoryState): BodyStore {
       return {
         async write(chunk) {
           state.gate()
-          content.chunks.push(chunk)
+          content.chunks.push(Uint8Array.from(chunk))
           content.sizeOctets += chunk.byteLength
         },
         async finish() {
