@@ -27,6 +27,7 @@ export function findAddresses(text: string, from: number, to: number): readonly 
   return new AddressReader(text, from, to).read()
 }
 
+const ENCODED_WORD = /=\?[^?\s]{1,40}\?[bq]\?[^?\s]{0,2000}\?=/iy
 const ATOM_END = /[ \t\r\n()<>,;:@."[\]]/g
 
 /** One pass over one value. */
@@ -190,6 +191,10 @@ class AddressReader {
   }
 
   #atomEnd(): number {
+    // Commas and dots are not allowed in the encoded words of a name, and many write them.
+    ENCODED_WORD.lastIndex = this.#at
+    const encoded = ENCODED_WORD.exec(this.#text)
+    if (encoded !== null && ENCODED_WORD.lastIndex <= this.#to) return ENCODED_WORD.lastIndex
     ATOM_END.lastIndex = this.#at + 1
     const end = ATOM_END.exec(this.#text)?.index ?? this.#to
     return Math.min(end, this.#to)

@@ -58,11 +58,14 @@ export function parseMapFile(text: string): AddressMap {
   for (const { number, text: line } of readTableLines(text)) {
     const [key, value] = splitKey(line)
     if (value === '') throw new TableFault(number, `${JSON.stringify(key)} leads nowhere: KEY VALUE is wanted`)
+    if (PATTERN.test(key)) throw new TableFault(number, `${JSON.stringify(key)} is a pattern: a table of patterns has format: regexp or pcre`)
     if (!isMapKey(key)) throw new TableFault(number, `${JSON.stringify(key)} is no address`)
     map.set(key.toLowerCase(), parseTargets(value, number))
   }
   return map
 }
+
+const PATTERN = /^!?\/.*\/[a-zA-Z]*$/s
 
 /** Throws `TableFault` with the line's number if one is none. */
 export function parseTargets(value: string, line: number): readonly Target[] {

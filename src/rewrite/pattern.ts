@@ -53,7 +53,8 @@ export function matchPattern({ negated, expression, templates }: AddressPattern,
   for (const template of templates) {
     const text = fill(template, (group) => (negated ? '' : (matcher.group(group) ?? '')))
     const target = parseTarget(text)
-    if (target === null) return { kind: 'invalid', text }
+    // A bracket that matched nothing must not turn `$1@domain` into the target `@domain`.
+    if (target === null || (target.kind === 'domain' && !template.startsWith('@'))) return { kind: 'invalid', text }
     targets.push(target)
   }
   return { kind: 'targets', targets }
