@@ -10,20 +10,24 @@ import type { Clock } from '../core/clock.ts'
 import { createQueueIds } from '../core/queue-id.ts'
 import { createDelivery, type Delivery } from '../delivery/delivery.ts'
 import type { Intake } from '../intake/intake.ts'
+import { createMailboxes } from '../mailbox/mailboxes.ts'
+import { createNoOpener } from '../mailbox/no-worker.ts'
+import type { WorkerOpener } from '../mailbox/worker-link.ts'
 import { createDnsResolver, type DnsClient } from '../net/dns/dns-resolver.ts'
 import { createHostResolver } from '../net/host-resolver.ts'
 import { createDialer } from '../net/node-dialer.ts'
 import { type OpenStore, openStore, type StoreCondition } from '../store/open-store.ts'
 import type { FaultPlan } from '../store/sqlite/faults.ts'
 import { createCaptureTransport } from '../transports/capture-transport.ts'
+import { createMailboxTransport } from '../transports/mailbox-transport.ts'
 import { createMxDestinations, type MxDestinations } from '../transports/mx-destinations.ts'
 import { createSmtpTransport } from '../transports/smtp-transport.ts'
 import { makeQueueDue } from './control.ts'
 import type { DialogueHub } from './dialogue-hub.ts'
 import type { ServerJournal } from './journal.ts'
 import { createRetention, type Retention } from './retention.ts'
-import type { ServerSettings } from './settings.ts'
 import { createRewriting, type Rewriting } from './rewriting.ts'
+import type { ServerSettings } from './settings.ts'
 import { createSigner, type ServerSigner } from './signer.ts'
 import { createSystemServers } from './system-servers.ts'
 import { createTlsParts, NO_REPORTS, type TlsParts } from './tls-parts.ts'
@@ -49,6 +53,8 @@ export interface ComposeParts {
   readonly clock: Clock
   readonly journal: ServerJournal
   readonly dialogue: DialogueHub
+  /** Who writes to mailboxes of this machine; left out: nobody does. */
+  readonly mailboxes?: WorkerOpener
   /** For crash tests only: the named point at which the store kills the process. */
   readonly crashAt: string | null
   /** For tests only: a disk that fails on request. */
@@ -77,22 +83,13 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
   const rewriting = createRewriting(settings.rewrite, { clock, journal })
   const tls = createTlsParts({ settings, resolver: dns, reports: NO_REPORTS, clock, journal })
   const destinations = createMxDestinations({ resolver: dns, tls: tls.policies, clock, random: Math.random, policy: settings.mxPolicy })
-  const smtp = createSmtpTransport({
-    dialer: createDialer({ clock }),
-    resolver: createHostResolver({ clock }),
-    clock,
-    journal,
-    tap: dialogue,
-    hmacMd5: (key, text) => createHmac('md5', key).update(text).digest('hex'),
-    random: Math.random,
-    signer,
-  })
+  const transports = createTransports(parts, signer)
   const delivery = createDelivery({
     settings: settings.delivery,
     store: store.queue,
     bodies: store.bodies,
     destinations,
-    transports: { smtp, capture: createCaptureTransport() },
+    transports,
     clock,
     journal,
     random: Math.random,
@@ -100,6 +97,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     newQueueId,
     signer,
     rewriter: rewriting.rewriter,
+    localMail: rewriting.localMail,
     clockWentBack: () => {
       const noted = (error: Error): void => journal.note('delivery', 'error', 'mail waits although the clock was set back', { reason: error.message })
       makeQueueDue(store.admin, clock.now()).then(delivery.wake, noted)
@@ -127,7 +125,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
       retention.stop()
       await intake.stop(left())
       await delivery.stop(left())
-      await smtp.close(Math.min(left(), 1_000))
+      await Promise.all([transports.smtp.close(Math.min(left(), 1_000)), transports.mailbox.close(left())])
       await tls.stop()
       dns.close()
       rewriting.close()
@@ -135,6 +133,25 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     },
   }
 }
+
+function createTransports({ settings, clock, journal, dialogue, mailboxes }: ComposeParts, signer: ServerSigner) {
+  const deliveryMs = settings.mailboxes?.deliveryMs ?? 0
+  return {
+    smtp: createSmtpTransport({
+      dialer: createDialer({ clock }),
+      resolver: createHostResolver({ clock }),
+      clock,
+      journal,
+      tap: dialogue,
+      hmacMd5: (key, text) => createHmac('md5', key).update(text).digest('hex'),
+      random: Math.random,
+      signer,
+    }),
+    capture: createCaptureTransport(),
+    mailbox: createMailboxTransport({ mailboxes: createMailboxes({ opener: mailboxes ?? NO_MAILBOXES, clock, deliveryMs }), clock }),
+  }
+}
+const NO_MAILBOXES = createNoOpener('nobody writes to mailboxes here')
 
 /** Whoever cannot start leaves no lock and no thread behind. */
 async function lastQueueId(store: OpenStore): Promise<QueueId | null> {

@@ -5,10 +5,11 @@
  */
 
 import { checkDns } from './config-checks-dns.ts'
-import { checkTlsPolicy } from './config-checks-tls.ts'
+import { checkLocalDelivery } from './config-checks-local.ts'
 import { checkRelays } from './config-checks-relays.ts'
 import { checkRewrite } from './config-checks-rewrite.ts'
 import { checkRoutes } from './config-checks-routes.ts'
+import { checkTlsPolicy } from './config-checks-tls.ts'
 import { checkDkim } from './config-dkim-keys.ts'
 import { type Fault, quote } from './config-errors.ts'
 import { checkedValue, hostnameOf, type ImpliedListener, listenersOf } from './config-implied.ts'
@@ -27,6 +28,7 @@ export function checkConfig(config: Config): readonly KeyedFault[] {
     ...checkRelays(config),
     ...checkRoutes(config),
     ...checkRewrite(config),
+    ...checkLocalDelivery(config),
     ...checkDkim(config.dkim),
     ...checkBounds(config),
     ...checkPressure(config),

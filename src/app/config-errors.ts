@@ -24,6 +24,7 @@ export const CONFIG_PROBLEMS = {
   'bad-address': ['error', 'the value is no address or address pattern'],
   'bad-route': ['error', 'the value is no target of a route'],
   'bad-hash': ['error', 'the value is no password hash'],
+  'bad-path': ['error', 'the path of mailboxes cannot be used'],
   'bad-pattern': ['error', 'a pattern for addresses cannot be used'],
   'secret-in-file': ['error', 'a password or key stands in the configuration file itself'],
   'secret-missing': ['error', 'a password or key cannot be found where the configuration says'],

@@ -37,12 +37,18 @@ export function tlsOf(relay: RelayConfig): RelayTls {
   const written = typeof relay.tls === 'object' ? relay.tls : null
   const level = typeof relay.tls === 'string' ? relay.tls : written?.level
   return {
-    level: level ?? (Object.keys(relay.credentials).length > 0 ? 'verify' : 'may'),
+    level: level ?? impliedLevel(relay),
     ca: written?.ca ?? null,
     serverName: written?.serverName ?? null,
     minVersion: written?.minVersion ?? 'TLSv1.2',
     implicit: written?.implicit ?? null,
   }
+}
+
+/** A socket file has no wire that anybody could listen to. */
+function impliedLevel(relay: RelayConfig): TlsLevel {
+  if (listOf(relay.host).every((host) => host.startsWith('unix:'))) return 'none'
+  return Object.keys(relay.credentials).length > 0 ? 'verify' : 'may'
 }
 
 export function isFallback(name: string, credential: CredentialConfig, relay: RelayConfig): boolean {

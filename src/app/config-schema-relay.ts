@@ -81,7 +81,10 @@ export const relaySchema = z.strictObject({
   host: oneOrMany(
     parsed((value) => parseRelayHost(value)),
     20,
-  ).describe('Host, or list of hosts to try in order: host, [host], host:port, host:submission, [::1]:587. Without port: 25. Put brackets in quotes.'),
+  ).describe(
+    'Host, or list of hosts to try in order: host, [host], host:port, host:submission, [::1]:587. Without port: 25, or 24 for LMTP. Put brackets in quotes. unix:/run/dovecot/lmtp is a socket file.',
+  ),
+  protocol: z.enum(['smtp', 'lmtp']).default('smtp').describe('lmtp: RFC 2033, for a mail store such as Dovecot, which answers for each recipient.'),
   tls,
   credentials: z.record(name, credential).default({}).describe('Logins by name. Empty: no login.'),
   auth: z

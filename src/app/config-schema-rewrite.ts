@@ -9,6 +9,7 @@ import { isMapKey } from '../rewrite/address-map.ts'
 import { parseTarget } from '../rewrite/target.ts'
 import { quote } from './config-errors.ts'
 import { address, addressPattern, hostName, line, oneOrMany, path, text } from './config-scalars.ts'
+import { mailboxSchema } from './config-schema-mailbox.ts'
 
 const TARGET_ALLOWED = 'user@example.com, @example.com for the same name in another domain, or a name of this machine'
 const target = text(
@@ -134,6 +135,7 @@ export const localSchema = z
       .describe(
         'Names without domain (root) get one: true for hostname if it is local, else the first local domain; a domain; or false, and they are refused.',
       ),
+    mailbox: mailboxSchema,
   })
   .optional()
   .describe('Mail for this machine. Without it no domain is ours, and names without domain are refused.')

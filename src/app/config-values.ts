@@ -8,6 +8,7 @@
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import type { RelayHost } from '../core/route.ts'
+import { USER_NAME } from '../mailbox/place.ts'
 import { type Fault, quote } from './config-errors.ts'
 
 export type Parsed<Value> = { readonly value: Value } | { readonly fault: Fault }
@@ -59,8 +60,16 @@ const RELAY_HOST = /^(\[[^\]]*\]|[^:[\]]+)(?::([a-z]+|\d{1,5}))?$/
 /** RFC 1123 §2.1; underscores occur in private networks. */
 const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?$/
 
-/** `host`, `[host]`, `host:587`, `host:submission`, `[::1]:587`. Port 465 means TLS from the first byte. */
-export function parseRelayHost(text: string, implicitTls: boolean | null = null): Parsed<RelayHost> {
+const SOCKET_FILE = /^unix:(\/[^\p{Cc}]{1,100})$/u
+const LMTP_PORT = 24
+
+/** `unix:/run/dovecot/lmtp`, or a host as for relays, port 24 unless it is written. */
+export function parseLmtpServer(text: string): Parsed<RelayHost> {
+  return parseRelayHost(text, null, LMTP_PORT)
+}
+
+/** `host`, `[host]`, `host:587`, `host:submission`, `[::1]:587`, `unix:/path`. Port 465 means TLS from the first byte. */
+export function parseRelayHost(text: string, implicitTls: boolean | null = null, defaultPort = 25): Parsed<RelayHost> {
   const bad = (message: string, remedy?: string): Parsed<never> => ({
     fault: {
       code: 'bad-host',
@@ -69,6 +78,8 @@ export function parseRelayHost(text: string, implicitTls: boolean | null = null)
       remedy: remedy ?? 'For example smtp.example.com:587 or smtp.example.com:submission.',
     },
   })
+  const socketFile = SOCKET_FILE.exec(text)?.[1]
+  if (socketFile !== undefined) return { value: { host: socketFile, port: 0, implicitTls: false } }
   if (isPlainIpv6(text)) return bad(`${quote(text)} does not say where the address ends`, `Write it as [${text}].`)
   const match = RELAY_HOST.exec(text)
   if (match === null) return bad(`${quote(text)} is no host`)
@@ -77,7 +88,7 @@ export function parseRelayHost(text: string, implicitTls: boolean | null = null)
   if (!isPlainIpv4(host) && !isPlainIpv6(host) && (!HOST_NAME.test(host) || /^[\d.]+$/.test(host))) return bad(`${quote(host)} is no host name or address`)
   const service =
     portText === undefined
-      ? { port: implicitTls === true ? 465 : 25, implicitTls: false }
+      ? { port: implicitTls === true ? 465 : defaultPort, implicitTls: false }
       : (SERVICES.get(portText) ?? { port: Number(portText), implicitTls: portText === '465' })
   if (!(service.port >= 1 && service.port <= 65_535))
     return bad(`${quote(portText)} is no port or service`, `A number, or one of ${[...SERVICES.keys()].join(', ')}.`)
@@ -112,15 +123,21 @@ export function isLoopbackNetwork(cidr: string): boolean {
   return address.range() === 'loopback' && bits >= (address.kind() === 'ipv4' ? 8 : 128)
 }
 
-export type Via = { readonly kind: 'mx' | 'hold' | 'discard' | 'capture' } | { readonly kind: 'relay'; readonly relay: string; readonly credential: string | null }
+export type Via =
+  | { readonly kind: 'mx' | 'hold' | 'discard' | 'capture' }
+  /** That user's mailbox; null: the recipient's own. */
+  | { readonly kind: 'local'; readonly user: string | null }
+  | { readonly kind: 'relay'; readonly relay: string; readonly credential: string | null }
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$/
 /** Names that mean something else in `via:`, now or later. */
 export const RESERVED_NAMES: readonly string[] = ['hold', 'discard', 'capture', 'mx', 'local']
 
-/** `google`, `google/jira`, `mx`, `hold`, `discard`, `capture`. */
+/** `google`, `google/jira`, `mx`, `local`, `local/bob`, `hold`, `discard`, `capture`. */
 export function parseVia(text: string): Parsed<Via> {
   if (text === 'mx' || text === 'hold' || text === 'discard' || text === 'capture') return { value: { kind: text } }
   const [relay = '', credential, ...more] = text.split('/')
+  if (relay === 'local' && more.length === 0 && (credential === undefined || USER_NAME.test(credential)))
+    return { value: { kind: 'local', user: credential ?? null } }
   if (more.length === 0 && NAME.test(relay) && !RESERVED_NAMES.includes(relay) && (credential === undefined || NAME.test(credential))) {
     return { value: { kind: 'relay', relay, credential: credential ?? null } }
   }
@@ -128,7 +145,7 @@ export function parseVia(text: string): Parsed<Via> {
     fault: {
       code: 'bad-route',
       message: `${quote(text)} is no target of a route`,
-      allowed: 'RELAY, RELAY/CREDENTIAL, mx, hold, discard or capture',
+      allowed: 'RELAY, RELAY/CREDENTIAL, mx, local, local/USER, hold, discard or capture',
     },
   }
 }

@@ -6,14 +6,15 @@
 import { isDeepStrictEqual } from 'node:util'
 import { stringify } from 'yaml'
 import type { LoadedConfig } from './config.ts'
-import { checkedValue, hostnameOf, listenersOf, routesOf, tlsOf } from './config-implied.ts'
+import { checkedValue, hostnameOf, listenersOf, tlsOf } from './config-implied.ts'
 import { schemaAt } from './config-json-schema.ts'
+import { routesInForce } from './config-local.ts'
 import { adminSocketOf, dataFolderOf } from './config-locate.ts'
 import { formatKeyPath, type KeyPath, valueAt } from './config-path.ts'
 import { listOf, type SecretReference } from './config-scalars.ts'
 import { type Config, configSchema } from './config-schema.ts'
 import { describeSecret } from './config-secrets.ts'
-import { parseRelayHost } from './config-values.ts'
+import { parseLmtpServer, parseRelayHost } from './config-values.ts'
 
 type Mapping = Readonly<Record<string, unknown>>
 
@@ -34,7 +35,7 @@ export function resolvedConfig(loaded: LoadedConfig): Mapping {
     admin: adminSocketOf(config.admin, dataFolder, file, cwd),
     data: dataFolder,
     relays: Object.fromEntries(Object.entries(config.relays).map(([name, relay]) => [name, resolvedRelay(relay)])),
-    routes: routesOf(config),
+    routes: routesInForce(config).map(({ route }) => route),
     limitsUnderPressure: { ...config.limits, ...config.limitsUnderPressure },
     dsn: { ...config.dsn, from: config.dsn.from ?? `MAILER-DAEMON@${hostnameOf(config)}` },
   }
@@ -43,7 +44,8 @@ export function resolvedConfig(loaded: LoadedConfig): Mapping {
 function resolvedRelay(relay: Config['relays'][string]): Mapping {
   const tls = tlsOf(relay)
   const hosts = listOf(relay.host).map((host) => {
-    const { host: name, port, implicitTls } = checkedValue(parseRelayHost(host, tls.implicit))
+    const { host: name, port, implicitTls } = checkedValue(relay.protocol === 'lmtp' ? parseLmtpServer(host) : parseRelayHost(host, tls.implicit))
+    if (name.startsWith('/')) return `unix:${name}`
     return `${name.includes(':') ? `[${name}]` : name}:${port}${implicitTls ? ' (TLS from the first byte)' : ''}`
   })
   const credentials = Object.entries(relay.credentials).map(([name, credential]) => [name, { ...credential, password: shownSecret(credential.password) }])

@@ -17,6 +17,7 @@ import { createDialogueHub } from './dialogue-hub.ts'
 import { examineAtStart } from './doctor-at-start.ts'
 import { firstSteps } from './first-steps.ts'
 import { createJournal, type ServerJournal } from './journal.ts'
+import { openMailboxes } from './mailbox-opener.ts'
 import { createRealClock } from './real-clock.ts'
 import { createReloader, createRereader } from './reload.ts'
 import { becomeServiceUser } from './service-user.ts'
@@ -54,6 +55,7 @@ export async function runServer(options: ServeOptions): Promise<number> {
   const intake = createIntake({ settings: settings.intake, clock, journal, tap: dialogue })
   await intake.bind()
   const socketPath = options.socketPath ?? settings.adminSocket
+  const mailboxes = openMailboxes(settings)
   const user = becomeServiceUser({
     configured: settings.user,
     configFile: loaded.file,
@@ -61,7 +63,7 @@ export async function runServer(options: ServeOptions): Promise<number> {
     socketFolder: dirname(socketPath),
     logFile: settings.log.file,
   })
-  const server = await compose({ settings, intake, clock, journal, dialogue, crashAt: options.env.POSTERN_TEST_CRASH_AT ?? null })
+  const server = await compose({ settings, intake, clock, journal, dialogue, mailboxes, crashAt: options.env.POSTERN_TEST_CRASH_AT ?? null })
   const reloader = createReloader({
     initial: settings,
     read: createRereader(loaded, options.configPath),

@@ -6,12 +6,13 @@ import type { RelayHost, RelaySettings } from '../core/route.ts'
 import type { ConfiguredCredential, ConfiguredRelay, DeliverySettings, RouteRule, RouteTarget } from '../delivery/settings.ts'
 import type { LoadedConfig } from './config.ts'
 import { readPem } from './config-certificates.ts'
-import { checkedValue, hostnameOf, isFallback, routesOf, sendersOf, tlsOf } from './config-implied.ts'
+import { checkedValue, hostnameOf, isFallback, sendersOf, tlsOf } from './config-implied.ts'
+import { type PlacedRoute, routesInForce } from './config-local.ts'
 import { durationMs, listOf, sizeOctets } from './config-scalars.ts'
 import type { Config, RouteConfig } from './config-schema.ts'
-import type { CredentialConfig, RelayConfig } from './config-schema-relay.ts'
+import { type CredentialConfig, type RelayConfig, relaySchema } from './config-schema-relay.ts'
 import { secretReader } from './config-secrets.ts'
-import { parseRelayHost, parseVia } from './config-values.ts'
+import { parseLmtpServer, parseRelayHost, parseVia } from './config-values.ts'
 import { buildDirectSettings } from './settings-direct.ts'
 import { SettingsError } from './settings-error.ts'
 import { timeoutsOf } from './settings-timeouts.ts'
@@ -27,6 +28,7 @@ export function buildDeliverySettings(loaded: LoadedConfig, previous: DeliverySe
     routes: buildRoutes(config),
     relays: new Map(Object.entries(config.relays).map(([name, relay]) => [name, buildRelay(name, relay, loaded, previous?.relays.get(name) ?? null)])),
     direct: buildDirectSettings(config),
+    localLmtp: buildLocalLmtp(loaded),
     tlsDemands: buildTlsDemands(config.tlsPolicy),
     retry: {
       greylistMs: durationMs(retry.greylist),
@@ -59,14 +61,14 @@ export function buildDeliverySettings(loaded: LoadedConfig, previous: DeliverySe
 
 /** The last rule catches what no other did: nothing is sent without a decision. */
 function buildRoutes(config: Config): readonly RouteRule[] {
-  const rules = routesOf(config).map((route, index): RouteRule => ({ label: labelOf(config, route, index), match: matchOf(route), target: targetOf(route) }))
+  const rules = routesInForce(config).map((placed): RouteRule => ({ label: labelOf(placed), match: matchOf(placed.route), target: targetOf(placed.route) }))
   const none = { from: null, to: null, submitter: null, header: [] }
   return [...rules, { label: 'no route matches', match: none, target: { kind: 'hold', reason: 'no route matches this mail' } }]
 }
 
 /** `routes[2]: from jira@example.com`, as `route explain` shows it. */
-function labelOf(config: Config, route: RouteConfig, index: number): string {
-  if (config.routes === undefined) return 'default route'
+function labelOf({ route, index }: PlacedRoute): string {
+  if (index === null) return route.via === 'local' ? 'local domains' : 'default route'
   const parts = [
     ...(route.from === undefined ? [] : [`from ${listOf(route.from).join(', ')}`]),
     ...(route.to === undefined ? [] : [`to ${listOf(route.to).join(', ')}`]),
@@ -93,16 +95,18 @@ function anyOf(written: string | readonly string[] | undefined): Pattern | null 
 function targetOf(route: RouteConfig): RouteTarget {
   const via = checkedValue(parseVia(route.via))
   if (via.kind === 'hold') return { kind: 'hold', reason: route.reason ?? 'held by a route' }
-  return via.kind === 'relay' ? via : { kind: via.kind }
+  return via.kind === 'relay' || via.kind === 'local' ? via : { kind: via.kind }
 }
 
 function buildRelay(name: string, relay: RelayConfig, loaded: LoadedConfig, previous: ConfiguredRelay | null): ConfiguredRelay {
   const tls = tlsOf(relay)
-  const [first, ...more] = listOf(relay.host).map((host): RelayHost => checkedValue(parseRelayHost(host, tls.implicit)))
+  const parse = (host: string) => (relay.protocol === 'lmtp' ? parseLmtpServer(host) : parseRelayHost(host, tls.implicit))
+  const [first, ...more] = listOf(relay.host).map((host): RelayHost => checkedValue(parse(host)))
   if (first === undefined) throw new SettingsError(`relay ${name} has no host`)
   const { limits } = relay
   const settings: RelaySettings = {
     name,
+    protocol: relay.protocol,
     hosts: [first, ...more],
     tls: { level: tls.level, ca: tls.ca === null ? null : authorities(tls.ca, name, loaded, previous), serverName: tls.serverName, minVersion: tls.minVersion },
     heloName: relay.heloName ?? hostnameOf(loaded.config),
@@ -119,6 +123,12 @@ function buildRelay(name: string, relay: RelayConfig, loaded: LoadedConfig, prev
   }
   const credentials = Object.entries(relay.credentials).map(([key, written]) => buildCredential(key, written, relay, { loaded, previous }))
   return { settings, credentials }
+}
+
+/** The server that takes the mail of local users, as a relay; null: there is none. */
+function buildLocalLmtp(loaded: LoadedConfig): RelaySettings | null {
+  const host = loaded.config.local?.mailbox.lmtp
+  return host === undefined ? null : buildRelay('local', relaySchema.parse({ host, protocol: 'lmtp', tls: 'none' }), loaded, null).settings
 }
 
 function authorities(path: string, relay: string, loaded: LoadedConfig, previous: ConfiguredRelay | null): string {

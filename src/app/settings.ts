@@ -25,6 +25,7 @@ import { buildDkimSettings } from './settings-dkim.ts'
 import { buildDnsSettings } from './settings-dns.ts'
 import { SettingsError } from './settings-error.ts'
 import { buildIntakeSettings } from './settings-intake.ts'
+import { buildMailboxSettings, type LocalMailboxes } from './settings-mailbox.ts'
 import { buildRewritePlan, type RewritePlan } from './settings-rewrite.ts'
 import { buildTlsSettings, type TlsSettings } from './settings-tls.ts'
 import type { DkimSettings } from './signer.ts'
@@ -33,6 +34,8 @@ export interface ServerSettings {
   readonly hostname: string
   readonly intake: IntakeSettings
   readonly delivery: DeliverySettings
+  /** Null: nothing goes into mailboxes of this machine. */
+  readonly mailboxes: LocalMailboxes | null
   readonly dns: DnsSettings
   readonly dkim: DkimSettings
   readonly mxPolicy: MxPolicy
@@ -60,6 +63,7 @@ export function buildSettings(loaded: LoadedConfig, options: { readonly previous
       hostname: hostnameOf(config),
       intake: buildIntakeSettings(loaded, previous?.intake ?? null),
       delivery: buildDeliverySettings(loaded, previous?.delivery ?? null),
+      mailboxes: buildMailboxSettings(loaded),
       dns: buildDnsSettings(config.dns),
       dkim: buildDkimSettings(loaded, previous?.dkim ?? null),
       mxPolicy: buildMxPolicy(config),
@@ -101,7 +105,7 @@ const RESTART_KEYS: readonly string[] = ['data', 'admin', 'user', 'log.file', 'l
 /** Keys that differ, as far down as they can be named: `relays.google.limits.sessions`, `routes`. */
 export function diffSettings(before: ServerSettings, after: ServerSettings): { readonly changed: readonly string[]; readonly needsRestart: readonly string[] } {
   const changed = differences(before.config, after.config, [])
-  return { changed, needsRestart: changed.filter((key) => RESTART_KEYS.includes(key)) }
+  return { changed, needsRestart: changed.filter((key) => RESTART_KEYS.includes(key) || key === 'local' || key.startsWith('local.mailbox')) }
 }
 
 function differences(before: unknown, after: unknown, path: KeyPath): readonly string[] {

@@ -14,7 +14,9 @@ import type { DaneDemand, ReportedPolicy, TlsBasis, TlsDemand } from './tls-poli
 export type TlsLevel = 'none' | 'may' | 'encrypt' | 'verify' | 'dane'
 
 export interface RelayHost {
+  /** A name or an address; or a Unix socket, as its absolute path. */
   readonly host: string
+  /** 0 for a Unix socket. */
   readonly port: number
   /** TLS from the first byte (RFC 8314 §3). */
   readonly implicitTls: boolean
@@ -48,6 +50,8 @@ export interface Credential {
 /** Everything a transport needs to know of a relay. */
 export interface RelaySettings {
   readonly name: string
+  /** `lmtp`: RFC 2033, an answer for each recipient after the final dot. Left out: `smtp`. */
+  readonly protocol?: 'smtp' | 'lmtp'
   readonly hosts: readonly [RelayHost, ...RelayHost[]]
   readonly tls: TlsRequirement
   readonly heloName: string

@@ -9,7 +9,7 @@ export const WRONG_DELIVERY_CONFIGS: readonly WrongConfig[] = [
     [
       [
         'missing-key',
-        'postern.yaml:1:10: relays.g.host: is missing. Add it: Host, or list of hosts to try in order: host, [host], host:port, host:submission, [::1]:587. Without port: 25. Put brackets in quotes.',
+        'postern.yaml:1:10: relays.g.host: is missing. Add it: Host, or list of hosts to try in order: host, [host], host:port, host:submission, [::1]:587. Without port: 25, or 24 for LMTP. Put brackets in quotes. unix:/run/dovecot/lmtp is a socket file.',
       ],
     ],
   ],
@@ -153,7 +153,12 @@ export const WRONG_DELIVERY_CONFIGS: readonly WrongConfig[] = [
   ],
   [
     'routes: [{via: mx/login}]',
-    [['bad-route', 'postern.yaml:1:16: routes[0].via: "mx/login" is no target of a route; RELAY, RELAY/CREDENTIAL, mx, hold, discard or capture.']],
+    [
+      [
+        'bad-route',
+        'postern.yaml:1:16: routes[0].via: "mx/login" is no target of a route; RELAY, RELAY/CREDENTIAL, mx, local, local/USER, hold, discard or capture.',
+      ],
+    ],
   ],
   ['routes: []', [['out-of-range', 'postern.yaml:1:1: routes: the list is empty; 1 to 10000 entries.']]],
   [

@@ -1,0 +1,63 @@
+/**
+ * What `local.mailbox` and routes to local mailboxes say of each other. Pure.
+ */
+import type { Fault } from './config-errors.ts'
+import { checkedValue } from './config-implied.ts'
+import { type PlacedRoute, routesInForce } from './config-local.ts'
+import type { KeyPath } from './config-path.ts'
+import type { KeyedFault } from './config-problems.ts'
+import { durationMs } from './config-scalars.ts'
+import type { Config } from './config-schema.ts'
+import { parseVia } from './config-values.ts'
+
+const at = (path: KeyPath, fault: Fault): KeyedFault => ({ path, part: 'value', fault })
+
+export function checkLocalDelivery(config: Config): readonly KeyedFault[] {
+  return [...checkTargets(config), ...checkImplied(config), ...checkTimes(config)]
+}
+
+function checkTargets(config: Config): KeyedFault[] {
+  if (config.local !== undefined) return []
+  return (config.routes ?? []).flatMap(({ via }, index) => {
+    if (checkedValue(parseVia(via)).kind !== 'local') return []
+    const fault = {
+      code: 'contradiction',
+      message: 'no mailboxes of this machine are configured',
+      remedy: 'Add local: {}, with the domains that are local.',
+    } as const
+    return [at(['routes', index, 'via'], fault)]
+  })
+}
+
+/** The implied route is never reached where all mail is captured, held or thrown away before it. */
+function checkImplied(config: Config): KeyedFault[] {
+  const routes = routesInForce(config)
+  const implied = routes.findIndex(({ route, index }) => index === null && route.via === 'local')
+  if (config.routes === undefined || implied === -1) return []
+  const before = routes.slice(0, implied)
+  const total = before.find(takesAll)
+  if (total === undefined || before.some(({ route }) => checkedValue(parseVia(route.via)).kind === 'local')) return []
+  const message = `all mail goes to ${total.route.via} before local domains have their turn: nothing gets into mailboxes`
+  const remedy = 'If that is not meant: put a route in front of it, with to: and via: local.'
+  return [at(['routes', total.index ?? 0], { code: 'route-unreachable', message, remedy })]
+}
+
+function takesAll({ route }: PlacedRoute): boolean {
+  const all = (pattern: string | readonly string[] | undefined): boolean => pattern === undefined || [pattern].flat().includes('*')
+  return all(route.to) && all(route.from) && (route.submitter === undefined || route.submitter === '*') && Object.keys(route.header ?? {}).length === 0
+}
+
+function checkTimes({ local }: Config): KeyedFault[] {
+  if (local === undefined) return []
+  const { lockTime, deliveryTime, staleLock } = local.mailbox
+  const faults: KeyedFault[] = []
+  const smaller = (key: 'lockTime' | 'deliveryTime', low: string, other: string, high: string): void => {
+    if (durationMs(low) < durationMs(high)) return
+    const remedy = `Lower it, or raise ${other}.`
+    faults.push(at(['local', 'mailbox', key], { code: 'contradiction', message: `must be smaller than local.mailbox.${other} (${high})`, remedy }))
+  }
+  smaller('lockTime', lockTime, 'deliveryTime', deliveryTime)
+  // Or a lock of ours would be taken for a forgotten one while we write.
+  smaller('deliveryTime', deliveryTime, 'staleLock', staleLock)
+  return faults
+}
