@@ -65,7 +65,7 @@ export interface ComposeParts {
 const CACHE_OCTETS_MAX = 32 * 1024 * 1024
 
 export async function compose(parts: ComposeParts): Promise<Composed> {
-  const { settings, intake, clock, journal, dialogue } = parts
+  const { settings, intake, clock, journal } = parts
   const newToken = createTokens()
   const store = await openStore({
     path: settings.dataFolder,
