@@ -92,7 +92,16 @@ export function createDelivery(parts: DeliveryParts): Delivery {
   const notices = new SenderNotices(context, place)
   const recorder = new OutcomeRecorder({ context, queue, notices })
   const reentry = new Reentry({ context, queue, recorder, place })
-  const dispatch: Dispatch = new Dispatch({ context, ready, batches, direct, recorder, reentry, wake: () => scheduler.wake() })
+  const dispatch: Dispatch = new Dispatch({
+    context,
+    ready,
+    batches,
+    direct,
+    recorder,
+    reentry,
+    wake: () => scheduler.wake(),
+    wakeSoon: () => scheduler.wakeSoon(),
+  })
   const scheduler = new Scheduler({ context, ready, batches, dispatch })
   const leases = new Leases({ context, ready, dueAt: (at) => scheduler.dueAt(at) })
   const overdue = new Overdue({ context, ready, batches, dispatch, recorder, clockWentBack: () => parts.clockWentBack?.() })

@@ -29,6 +29,8 @@ export interface DispatchParts {
   readonly reentry: Reentry
   /** A lane has opened or drained: the store may have something for it. */
   readonly wake: () => void
+  /** The same, when other lanes may open at about that time. */
+  readonly wakeSoon: () => void
 }
 
 /** Recipients a transport did not get to are due again after this, when nothing says that it will go better at once. */
@@ -186,7 +188,7 @@ export class Dispatch implements LookupEnd {
     lane.reopen()
     this.#parts.context.journal.note('delivery', 'info', `lane ${lane.key} is probed`, { lane: lane.key })
     this.#pump(lane)
-    this.#parts.wake()
+    this.#parts.wakeSoon()
   }
 
   /** Unused: due at once, for its lane says when that is. What has outlived its time behind a closed lane expires. */

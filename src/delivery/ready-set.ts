@@ -21,6 +21,9 @@ const RESERVE_SHARE = 0.25
 const LOW_WATER_SHARE = 0.5
 /** New mail of a flow with a backlog is admitted below this share only, so that claims go first. */
 const OVERTAKING_SHARE = 0.25
+/** Lanes of sites kept although nobody uses them, for the next mail of theirs; and at most, if they are being probed. */
+const IDLE_LANES_MAX = 1_000
+const PROBED_LANES_MAX = 10_000
 
 export interface ReadySetParts {
   readonly settings: DeliverySettings
@@ -36,6 +39,7 @@ export class ReadySet {
   readonly #byRoute = new Map<Route, Lane>()
   #settings: DeliverySettings
   #leased = 0
+  #dropAt = IDLE_LANES_MAX
   #emptied: (() => void) | null = null
 
   constructor(parts: ReadySetParts) {
@@ -140,18 +144,23 @@ export class ReadySet {
 
   /** A claim has brought all there was for lanes that are not closed. */
   noBacklog(closedLanes: readonly LaneKey[]): void {
+    const closed = new Set(closedLanes)
     for (const lane of this.lanes.values()) {
-      if (closedLanes.includes(lane.key)) continue
+      if (closed.has(lane.key)) continue
       lane.more = false
       lane.flows.clearBacklogs()
     }
   }
 
-  /** Every lane but those that wait for a probe; null if there is none. */
-  closedForProbes(): LaneKey[] | null {
+  /** Lanes that wait for a probe, and all others; null if there is none. */
+  forProbes(): { readonly probed: readonly Lane[]; readonly closed: readonly LaneKey[] } | null {
+    const probed: Lane[] = []
     const closed: LaneKey[] = []
-    for (const lane of this.lanes.values()) if (!lane.probing || lane.leased >= PROBE_RECIPIENTS_MAX) closed.push(lane.key)
-    return closed.length === this.lanes.size ? null : closed
+    for (const lane of this.lanes.values()) {
+      if (lane.probing && lane.leased < PROBE_RECIPIENTS_MAX) probed.push(lane)
+      else closed.push(lane.key)
+    }
+    return probed.length === 0 ? null : { probed, closed }
   }
 
   /** The lane has drained and the store may have more for it. */
@@ -181,12 +190,25 @@ export class ReadySet {
     const key = laneOf(route)
     let lane = this.lanes.get(key)
     if (lane === undefined) {
+      if (this.lanes.size >= this.#dropAt) this.#dropIdleSites()
       lane = new Lane(route, this.#transportOf(route), this.#settings)
       this.lanes.set(key, lane)
     } else if (!isSameWay(lane.route, route)) lane.configure(route, this.#settings)
     // Hold routes carry their reason, direct ones their destination: made anew at any time, and not worth remembering.
     if (route.kind !== 'hold' && route.kind !== 'mx') this.#byRoute.set(route, lane)
     return lane
+  }
+
+  /** Sites come and go by the thousand. What a suspended one has taught is kept, and what a probed one has as long as there is room. */
+  #dropIdleSites(): void {
+    const isIdle = ({ route, leased, suspension }: Lane): boolean => route.kind === 'mx' && route.destination !== null && leased === 0 && suspension === null
+    for (const [key, lane] of this.lanes) if (isIdle(lane) && !lane.probing) this.lanes.delete(key)
+    for (const [key, lane] of this.lanes) {
+      if (this.lanes.size < PROBED_LANES_MAX) break
+      if (isIdle(lane)) this.lanes.delete(key)
+    }
+    // Looks again only when the map has doubled: many lanes at work are not searched at every new one.
+    this.#dropAt = Math.max(IDLE_LANES_MAX, this.lanes.size * 2)
   }
 
   #transportOf(route: Route): Transport | null {

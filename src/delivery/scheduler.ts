@@ -28,6 +28,9 @@ const SLEEP_MS_MAX = 60_000
 const SLEEP_MS_MIN = 25
 /** After claims that brought nothing although something was said to be due. */
 const HOLLOW_SLEEP_MS_MAX = 10_000
+/** Least time between two looks that nobody is in a hurry for: a look at 5,000 lanes costs about 10 ms. */
+const SPACING_MS_PER_LANE = 0.1
+const SPACING_MS_MAX = 1_000
 const FAULT_SLEEP_MS = { initial: 500, max: 30_000 } as const
 
 export class Scheduler {
@@ -67,6 +70,13 @@ export class Scheduler {
     if (this.#running) return
     this.#running = true
     queueMicrotask(() => void this.#run())
+  }
+
+  /** Lanes have opened: those that do so at about the same time are looked at together. */
+  readonly wakeSoon = (): void => {
+    const { clock } = this.#parts.context
+    if (this.#spacingMs < SLEEP_MS_MIN) this.wake()
+    else this.dueAt((clock.now() + this.#spacingMs) as EpochMs)
   }
 
   /** Something will be due then: wakes earlier than planned if need be. */
@@ -140,12 +150,12 @@ export class Scheduler {
   /** A few recipients for lanes whose hop has to be asked whether it is well again. */
   async #probe(): Promise<void> {
     const { ready } = this.#parts
-    const closedLanes = ready.closedForProbes()
-    if (closedLanes === null) return
-    const probed = [...ready.lanes.values()].filter((lane) => !closedLanes.includes(lane.key))
-    const limit = probed.length * PROBE_RECIPIENTS_MAX
-    const leased = await this.#claimDue({ limit, limitPerFlow: PROBE_RECIPIENTS_MAX, closedLanes })
-    if (leased.length < limit) for (const lane of probed) lane.more = false
+    const lanes = ready.forProbes()
+    if (lanes === null) return
+    const limit = Math.min(lanes.probed.length * PROBE_RECIPIENTS_MAX, CLAIM_MAX, ready.room)
+    if (limit === 0) return
+    const leased = await this.#claimDue({ limit, limitPerFlow: PROBE_RECIPIENTS_MAX, closedLanes: lanes.closed })
+    if (leased.length < limit) for (const lane of lanes.probed) lane.more = false
     this.#parts.dispatch.admit(leased)
   }
 
@@ -165,7 +175,7 @@ export class Scheduler {
     const now = clock.now()
     // What is said to be due and is not given out is asked for ever more rarely.
     this.#hollow = at <= now ? this.#hollow + 1 : 0
-    const least = Math.min(SLEEP_MS_MIN * 2 ** Math.min(this.#hollow, 10), HOLLOW_SLEEP_MS_MAX)
+    const least = Math.max(Math.min(SLEEP_MS_MIN * 2 ** Math.min(this.#hollow, 10), HOLLOW_SLEEP_MS_MAX), this.#spacingMs)
     const sleepMs = Math.min(Math.max(at - now, least), SLEEP_MS_MAX)
     this.#cancelTimer?.()
     this.#sleepsUntil = now + sleepMs
@@ -173,6 +183,11 @@ export class Scheduler {
       this.#cancelTimer = null
       this.wake()
     })
+  }
+
+  /** Looking costs with every lane: it is not to take more than a small share of the time. */
+  get #spacingMs(): number {
+    return Math.min(this.#parts.ready.lanes.size * SPACING_MS_PER_LANE, SPACING_MS_MAX)
   }
 
   #recover(error: unknown): void {
