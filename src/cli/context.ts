@@ -61,6 +61,16 @@ export class CliError extends Error {
   }
 }
 
+/** How the command is called here. npm sets its variable for `npx postern` and `npm start`: then there is no `postern` on the path. */
+export function commandName({ env }: Pick<CliContext, 'env'>): string {
+  return env.npm_command === undefined ? 'postern' : 'npx postern'
+}
+
+/** A sentence of ours, with the commands in it as they must be typed here. Never for foreign text. */
+export function asTyped(context: Pick<CliContext, 'env'>, sentence: string): string {
+  return sentence.replace(/(?<=^|[\s`])postern (?=[a-z])/g, `${commandName(context)} `)
+}
+
 /** Writes one line to stdout. The text must be ours or escaped: see `cli/escape.ts`. */
 export function print(context: CliContext, line: string): void {
   context.stdout.write(`${line}\n`)

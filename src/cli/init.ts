@@ -13,7 +13,7 @@ import { CONFIG_NAME, displayPath, SYSTEM_CONFIG_PATH } from '../app/config-loca
 import { writeFileSafely } from '../app/config-write.ts'
 import { composeConfigFile, INIT_RELAY, INIT_TYPES, type InitAnswers } from '../app/init-file.ts'
 import { findUser, isRoot } from '../app/privileges.ts'
-import { type CliContext, CliError, EXIT, print } from './context.ts'
+import { asTyped, type CliContext, CliError, commandName, EXIT, print } from './context.ts'
 import { escapeText, toJson } from './escape.ts'
 import { type Asking, type GatheredRelay, gatherHostname, gatherListen, gatherNetworks, gatherRelay, gatherType, type InitFlags } from './init-answers.ts'
 import { type InitQuestions, terminalQuestions } from './init-questions.ts'
@@ -60,7 +60,7 @@ async function init(context: CliContext, options: InitOptions, around: InitSurro
   const asking: Asking = { context, questions: around.questions, flags: options, forSystem: around.asRoot && !trying }
   const type = await gatherType(asking)
   if (type === 'none') {
-    finish(context, options, { type, file: null, secret: null, next: [NOTHING] })
+    finish(context, options, { type, file: null, secret: null, next: [asTyped(context, NOTHING)] })
     return
   }
   const file = output === undefined ? (asking.forSystem ? SYSTEM_CONFIG_PATH : join(context.cwd, CONFIG_NAME)) : resolve(context.cwd, output)
@@ -123,8 +123,7 @@ function writeSecret(file: string, password: string, asRoot: boolean): string {
 function nextSteps(context: CliContext, file: string, answers: InitAnswers, around: InitSurroundings): readonly string[] {
   const isUsual = file === join(context.cwd, CONFIG_NAME) || file === SYSTEM_CONFIG_PATH
   const flag = isUsual ? '' : ` --config ${displayPath(file, context.cwd)}`
-  // npm sets it for `npx postern` and `npm start`: then there is no `postern` on the path.
-  const command = `${context.env.npm_command === undefined ? 'postern' : 'npx postern'}${flag}`
+  const command = `${commandName(context)}${flag}`
   const [first = ''] = answers.listen
   return [
     `Check it:          ${command} config check`,

@@ -10,7 +10,7 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { CommanderError } from 'commander'
 import type { ErrorAnswer } from '../admin/api-types.ts'
-import { type CliContext, CliError, EXIT, remark } from './context.ts'
+import { asTyped, type CliContext, CliError, EXIT, remark } from './context.ts'
 import { toJson } from './escape.ts'
 import { paint } from './format.ts'
 import { boundMemory } from './memory-bounds.ts'
@@ -37,7 +37,8 @@ function report(error: unknown, context: CliContext, wantsJson: boolean): void {
   }
   if (error instanceof CliError) {
     context.setExitCode(error.exitCode)
-    const { code, message, hint } = error
+    const { code, message } = error
+    const hint = error.hint === null ? null : asTyped(context, error.hint)
     if (wantsJson) remark(context, toJson({ error: { code, message, hint } }))
     else remark(context, `${paint(context, 'red', 'postern:')} ${message}${hint === null ? '' : `\n  ${hint}`}`)
     return

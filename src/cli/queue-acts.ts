@@ -9,7 +9,7 @@ import type { QueueId } from '../core/brand.ts'
 import type { StateKind } from '../core/recipient-state.ts'
 import { confirm } from './ask.ts'
 import { type AdminClient, connectClient } from './client.ts'
-import { type CliContext, CliError, EXIT, print } from './context.ts'
+import { type CliContext, CliError, commandName, EXIT, print } from './context.ts'
 import { escapeText, toJson } from './escape.ts'
 import { type FilterOptions, filterQuery, isUnlimited, readFilter } from './filters.ts'
 import { counted } from './format.ts'
@@ -66,12 +66,12 @@ export async function flushQueue(context: CliContext, globals: GlobalOptions, la
   const client = await connectClient(context, globals)
   const answer = await client.post<FlushAnswer>('/v1/flush', { lane })
   if (globals.json === true) print(context, toJson(answer))
-  else for (const line of flushLines(answer)) print(context, line)
+  else for (const line of flushLines(answer, commandName(context))) print(context, line)
 }
 
-function flushLines({ recipients, lanes }: FlushAnswer): readonly string[] {
+function flushLines({ recipients, lanes }: FlushAnswer, command: string): readonly string[] {
   const opened = lanes.length === 0 ? [] : [`Opened: ${lanes.map(escapeText).join(', ')}.`]
-  if (recipients > 0) return [...opened, `${counted(recipients, 'recipient')} due now. See what becomes of them: postern log --follow`]
+  if (recipients > 0) return [...opened, `${counted(recipients, 'recipient')} due now. See what becomes of them: ${command} log --follow`]
   return opened.length > 0 ? opened : ['Nothing waits for a later time.']
 }
 

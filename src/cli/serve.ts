@@ -2,7 +2,7 @@
  * `postern serve`: hands over to `app/serve`.
  */
 import type { Command } from 'commander'
-import { type CliContext, CliError, EXIT } from './context.ts'
+import { type CliContext, CliError, commandName, EXIT } from './context.ts'
 import type { GlobalOptions } from './socket-path.ts'
 
 export function registerServe(program: Command, context: CliContext): void {
@@ -29,7 +29,7 @@ async function serve(context: CliContext, globals: GlobalOptions): Promise<void>
       env,
       cwd,
       outputIsTerminal,
-      command: env.npm_lifecycle_event === 'start' ? 'npx postern' : 'postern',
+      command: commandName(context),
       print: (text) => context.stderr.write(text),
     })
     context.setExitCode(code === 0 ? EXIT.ok : EXIT.failed)

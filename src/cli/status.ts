@@ -6,7 +6,7 @@
 import type { Command } from 'commander'
 import type { LaneStatus, ServerStatus } from '../admin/api-types.ts'
 import { connectClient } from './client.ts'
-import { type CliContext, EXIT, print } from './context.ts'
+import { type CliContext, commandName, EXIT, print } from './context.ts'
 import { escapeText, toJson } from './escape.ts'
 import { age, count, counted, localTime, paint, size, until } from './format.ts'
 import type { GlobalOptions } from './socket-path.ts'
@@ -37,7 +37,7 @@ export function registerStatus(program: Command, context: CliContext): void {
 
 export function describeStatus(context: CliContext, status: ServerStatus): readonly string[] {
   const { version, pid, hostname, startedAt, now, configFile, listeners, memory } = status
-  const faults = findFaults(status)
+  const faults = findFaults(status, commandName(context))
   const verdict = faults.length === 0 ? [paint(context, 'green', 'All is well.')] : faults.map((fault) => paint(context, 'yellow', `! ${fault}`))
   const listening = listeners.map(({ url, sessions }) => `${escapeText(url)} (${counted(sessions, 'session')})`)
   return [
@@ -53,14 +53,14 @@ export function describeStatus(context: CliContext, status: ServerStatus): reado
 }
 
 /** What needs somebody's attention, most urgent first. */
-function findFaults({ intakePaused, underPressure, queue, lanes, now }: ServerStatus): readonly string[] {
+function findFaults({ intakePaused, underPressure, queue, lanes, now }: ServerStatus, command: string): readonly string[] {
   const faults: string[] = []
   if (intakePaused !== null) faults.push(`No mail is accepted: ${escapeText(intakePaused)}`)
   if (underPressure) faults.push('Under pressure: nearly all connections are taken, limits are harsher than usual')
   for (const lane of lanes.filter(({ state }) => state !== 'open').slice(0, LANES_MAX)) faults.push(laneFault(lane, now))
   const { oldestAcceptedAt } = queue
   if (oldestAcceptedAt !== null && now - oldestAcceptedAt > OLD_MS)
-    faults.push(`The oldest mail waits since ${localTime(oldestAcceptedAt)}: postern queue list`)
+    faults.push(`The oldest mail waits since ${localTime(oldestAcceptedAt)}: ${command} queue list`)
   return faults
 }
 
@@ -102,7 +102,7 @@ function describeLanes(context: CliContext, { lanes, queue, now }: ServerStatus)
   return [
     '',
     ...createTable(context, laneColumns(waiting, now), 'screen').lines(shown),
-    ...(more > 0 ? [`and ${counted(more, 'more lane')}: postern status --json`] : []),
+    ...(more > 0 ? [`and ${counted(more, 'more lane')}: ${commandName(context)} status --json`] : []),
   ]
 }
 

@@ -6,7 +6,7 @@ import type { QueueId } from '../core/brand.ts'
 import { parseQueueId } from '../core/queue-id.ts'
 import { isFinal } from '../core/recipient-state.ts'
 import { type AdminClient, connectClient } from './client.ts'
-import { type CliContext, CliError, EXIT, print } from './context.ts'
+import { type CliContext, CliError, commandName, EXIT, print } from './context.ts'
 import { decodeWords } from './encoded-words.ts'
 import { escapeText, toJson } from './escape.ts'
 import { age, localTime, paint, size } from './format.ts'
@@ -97,7 +97,7 @@ async function tellStory(context: CliContext, client: AdminClient, { id, json }:
     print(context, paint(context, 'bold', `Why ${escapeText(row.recipient)} waits`))
     for (const line of explainWait(row, lanes, now)) print(context, `  ${line}`)
   }
-  if (waiting.length > EXPLAINED_MAX) print(context, `${waiting.length - EXPLAINED_MAX} more wait: postern queue show ${id}`)
+  if (waiting.length > EXPLAINED_MAX) print(context, `${waiting.length - EXPLAINED_MAX} more wait: ${commandName(context)} queue show ${id}`)
 }
 
 /** Head, events in order, and where every recipient stands. */

@@ -28,6 +28,15 @@ describe('status', () => {
     expect(stdout).not.toContain('\u001b')
   })
 
+  it('names the next command as it must be typed, also where npx runs it', async () => {
+    const server = await startCliServer()
+    await server.store.queue.enqueue(makeAcceptance({ acceptedAt: (NOON - 18_000_000) as EpochMs }))
+    expect((await server.run(['status'])).stdout).toMatch(/: postern queue list$/m)
+    const npx = { env: { npm_command: 'exec' } }
+    expect((await server.run(['status'], npx)).stdout).toMatch(/: npx postern queue list$/m)
+    expect((await server.run(['queue', 'flush'], npx)).stdout).toMatch(/: npx postern log --follow$/m)
+  })
+
   it('ends with 1 if no mail is accepted', async () => {
     const server = await startCliServer()
     server.control.overlay = { intakePaused: 'the disk is full' }
@@ -51,7 +60,9 @@ describe('status', () => {
       stdout: '',
       stderr: expect.stringContaining('no Postern server is running: nothing answers on /nonexistent/p.sock'),
     })
-    expect(ran.stderr).toContain('postern serve')
+    expect(ran.stderr).toContain('`postern serve`')
+    const npx = { env: { npm_command: 'exec' } }
+    expect((await runCli(['--socket', '/nonexistent/p.sock', 'status'], { clock, ...npx })).stderr).toContain('`npx postern serve`')
     const json = await runCli(['--socket', '/nonexistent/p.sock', 'status', '--json'], { clock })
     expect(JSON.parse(json.stderr)).toMatchObject({ error: { code: 'not-running', hint: expect.any(String) } })
   })
