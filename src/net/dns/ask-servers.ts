@@ -30,7 +30,7 @@ export type Verdict = Fault | (Exclude<Conclusion, Fault> & { readonly authentic
 const TRY_MS = 1_500
 const DEAD_MS = 10_000
 /** One name that takes long, or one lost packet, makes no server dead. */
-const SILENT_TRIES_MAX = 3
+const SILENT_NAMES_MAX = 3
 /** Not worth a packet. */
 const LEFT_MS_MIN = 20
 const FORMAT_ERROR = 1
@@ -39,8 +39,8 @@ const TELLING: readonly DnsFaultCode[] = ['SERVFAIL', 'REFUSED', 'BADRESPONSE', 
 
 export class ServerAsker {
   readonly #clock: Clock
-  /** By its text: tries in a row without an answer, and the monotonic time until which it counts as dead. */
-  readonly #silence = new Map<string, { readonly tries: number; readonly deadUntilMs: number }>()
+  /** By its text: names in a row without an answer, the last of them, and the monotonic time until which it counts as dead. */
+  readonly #silence = new Map<string, { readonly names: number; readonly last: string; readonly deadUntilMs: number }>()
   readonly #underWay = new Set<() => void>()
 
   constructor(clock: Clock) {
@@ -56,7 +56,7 @@ export class ServerAsker {
       for (const server of turn) {
         if (request.deadlineMs - this.#clock.monotonicMs() < LEFT_MS_MIN) return mostTelling(faults)
         const verdict = await this.#askOne(server, request)
-        this.#remember(server, verdict)
+        this.#remember(server, verdict, request.question.name)
         if (verdict.kind !== 'fault') return verdict
         faults.push(verdict)
         if (verdict.code === 'TIMEOUT') again.push(server)
@@ -109,16 +109,17 @@ export class ServerAsker {
     return this.#clock.monotonicMs() < (this.#silence.get(formatServer(server))?.deadUntilMs ?? 0)
   }
 
-  #remember(server: DnsServer, verdict: Verdict): void {
-    const name = formatServer(server)
+  #remember(server: DnsServer, verdict: Verdict, asked: string): void {
+    const key = formatServer(server)
     const code = verdict.kind === 'fault' ? verdict.code : null
     if (code !== 'TIMEOUT' && code !== 'UNREACHABLE') {
-      this.#silence.delete(name)
+      this.#silence.delete(key)
       return
     }
-    const tries = (this.#silence.get(name)?.tries ?? 0) + 1
-    const isDead = code === 'UNREACHABLE' || tries >= SILENT_TRIES_MAX
-    this.#silence.set(name, { tries, deadUntilMs: isDead ? this.#clock.monotonicMs() + DEAD_MS : 0 })
+    const before = this.#silence.get(key)
+    const names = (before?.names ?? 0) + (before?.last === asked ? 0 : 1)
+    const isDead = code === 'UNREACHABLE' || names >= SILENT_NAMES_MAX
+    this.#silence.set(key, { names, last: asked, deadUntilMs: isDead ? this.#clock.monotonicMs() + DEAD_MS : 0 })
   }
 }
 
