@@ -50,7 +50,7 @@ export interface Sink {
 
 const END = Buffer.from('\r\n.\r\n')
 
-export async function startSink(behaviour: SinkBehaviour = {}, port = 0): Promise<Sink> {
+export async function startSink(behaviour: SinkBehaviour = {}, port = 0, host = '127.0.0.1'): Promise<Sink> {
   const sockets = new Set<net.Socket>()
   const sink: { -readonly [K in keyof Sink]: Sink[K] } = {
     port,
@@ -69,7 +69,7 @@ export async function startSink(behaviour: SinkBehaviour = {}, port = 0): Promis
       socket.on('close', () => sockets.delete(socket))
       serve(socket, sink)
     })
-    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(sink.port, '127.0.0.1', 1000, resolve))
+    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(sink.port, host, 1000, resolve))
     sink.port = (server.address() as net.AddressInfo).port
   }
   sink.up = open
