@@ -79,7 +79,7 @@ function resolveEntry(name: string, entry: readonly AliasTarget[], { read, depth
       // Counted as it grows: files that include each other often would make more than any memory holds.
       if (found.length >= TARGETS_MAX) throw new TableFault(null, `${JSON.stringify(name)} leads to more than ${TARGETS_MAX} targets`)
       if (target.kind !== 'include') found.push(target)
-      else if (read === null) found.push({ kind: 'off', what: `:include:${target.path}, and local.include does not allow it` })
+      else if (read === null) found.push({ kind: 'off', what: `:include:${target.path}, and aliases.include does not allow it` })
       else if (open.includes(target.path)) throw new TableFault(null, `${target.path} includes itself`)
       else if (open.length >= depthMax) throw new TableFault(null, `${target.path} is included more than ${depthMax} deep`)
       else add(readNamed(read, target.path), [...open, target.path])

@@ -5,6 +5,7 @@ import { WRONG_DELIVERY_CONFIGS } from './wrong-delivery-configs.ts'
 import { WRONG_DKIM_CONFIGS } from './wrong-dkim-configs.ts'
 import { WRONG_DNS_CONFIGS } from './wrong-dns-configs.ts'
 import { WRONG_INTAKE_CONFIGS } from './wrong-intake-configs.ts'
+import { WRONG_REWRITE_CONFIGS } from './wrong-rewrite-configs.ts'
 
 const problemsOf = (yaml: string) =>
   examine(`${yaml}\n`, '/etc/x/postern.yaml', { explicitPath: null, env: {}, cwd: '/etc/x', checkFiles: false }).problems.filter(
@@ -12,9 +13,12 @@ const problemsOf = (yaml: string) =>
   )
 
 describe('a wrong configuration is told by place, key, what is allowed and what to do', () => {
-  it.each([...WRONG_INTAKE_CONFIGS, ...WRONG_DELIVERY_CONFIGS, ...WRONG_DNS_CONFIGS, ...WRONG_DKIM_CONFIGS])('%s', (yaml, expected) => {
-    expect(problemsOf(yaml).map((problem) => [problem.code, formatProblem(problem)])).toEqual(expected)
-  })
+  it.each([...WRONG_REWRITE_CONFIGS, ...WRONG_INTAKE_CONFIGS, ...WRONG_DELIVERY_CONFIGS, ...WRONG_DNS_CONFIGS, ...WRONG_DKIM_CONFIGS])(
+    '%s',
+    (yaml, expected) => {
+      expect(problemsOf(yaml).map((problem) => [problem.code, formatProblem(problem)])).toEqual(expected)
+    },
+  )
 
   it('never repeats what may be a password', () => {
     const told = [...WRONG_INTAKE_CONFIGS, ...WRONG_DELIVERY_CONFIGS, ...WRONG_DNS_CONFIGS, ...WRONG_DKIM_CONFIGS].filter(([yaml]) => yaml.includes('hunter2'))

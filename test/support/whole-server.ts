@@ -13,7 +13,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { openOrPause } from '../../src/app/compose.ts'
-import type { LeaseToken, QueueId } from '../../src/core/brand.ts'
+import type { DomainName, LeaseToken, QueueId } from '../../src/core/brand.ts'
 import type { HistoryEvent } from '../../src/core/event.ts'
 import { createQueueIds } from '../../src/core/queue-id.ts'
 import { createDelivery, type Delivery } from '../../src/delivery/delivery.ts'
@@ -25,6 +25,7 @@ import type { Destinations } from '../../src/ports/destinations.ts'
 import type { AttemptRecord, Journal } from '../../src/ports/journal.ts'
 import type { MessageStory } from '../../src/ports/queue-admin.ts'
 import type { QueueStore } from '../../src/ports/queue-store.ts'
+import type { Rewriter } from '../../src/ports/rewriter.ts'
 import type { Signer } from '../../src/ports/signer.ts'
 import { type OpenStore, openStore } from '../../src/store/open-store.ts'
 import type { FaultPlan } from '../../src/store/sqlite/faults.ts'
@@ -44,6 +45,9 @@ export interface WholeServerOptions {
   readonly signer?: Signer
   /** For routes of kind `mx`. */
   readonly destinations?: (clock: FakeClock) => Destinations
+  readonly rewriter?: () => Rewriter | null
+  /** What names without domain get. */
+  readonly bareDomain?: string
   /** Stands between the server and its queue. */
   readonly queue?: (queue: QueueStore) => QueueStore
 }
@@ -117,7 +121,12 @@ class Server implements WholeServer {
     this.#options = options
     this.clock = options.clock ?? createFakeClock()
     this.folder = options.folder ?? makeTempFolder()
-    this.intake = createIntake({ settings: makeIntakeSettings(), clock: this.clock, journal: this.#journal, tap: SILENT_TAP })
+    this.intake = createIntake({
+      settings: makeIntakeSettings({ bareDomain: (options.bareDomain ?? null) as DomainName | null }),
+      clock: this.clock,
+      journal: this.#journal,
+      tap: SILENT_TAP,
+    })
   }
 
   get #journal(): Journal {
@@ -168,6 +177,7 @@ class Server implements WholeServer {
     })
     const queue = this.#options.queue?.(store.queue) ?? store.queue
     const newQueueId = createQueueIds(clock.now, await queue.lastQueueId())
+    const rewriting = this.#options.rewriter === undefined ? {} : { rewriter: this.#options.rewriter }
     const delivery = createDelivery({
       settings: this.#options.delivery,
       store: queue,
@@ -179,12 +189,13 @@ class Server implements WholeServer {
       random: () => 0.5,
       newToken: () => newToken() as LeaseToken,
       newQueueId,
+      ...rewriting,
       ...signing,
     })
     this.#parts = { store, delivery, closeTransport: () => smtp.close(0) }
     await intake.bind()
     await delivery.start()
-    intake.serve({ store: queue, bodies: store.bodies, admission: delivery.admission, newQueueId, ...signing })
+    intake.serve({ store: queue, bodies: store.bodies, admission: delivery.admission, newQueueId, ...signing, ...rewriting })
   }
 
   async client(): Promise<Talker> {
