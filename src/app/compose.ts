@@ -16,6 +16,7 @@ import type { WorkerOpener } from '../mailbox/worker-link.ts'
 import { createDnsResolver, type DnsClient } from '../net/dns/dns-resolver.ts'
 import { createHostResolver } from '../net/host-resolver.ts'
 import { createDialer } from '../net/node-dialer.ts'
+import type { TlsReports } from '../ports/tls-reports.ts'
 import { type OpenStore, openStore, type StoreCondition } from '../store/open-store.ts'
 import type { FaultPlan } from '../store/sqlite/faults.ts'
 import { createCaptureTransport } from '../transports/capture-transport.ts'
@@ -30,7 +31,7 @@ import { createRewriting, type Rewriting } from './rewriting.ts'
 import type { ServerSettings } from './settings.ts'
 import { createSigner, type ServerSigner } from './signer.ts'
 import { createSystemServers } from './system-servers.ts'
-import { createTlsParts, NO_REPORTS, type TlsParts } from './tls-parts.ts'
+import { createTlsParts, type TlsParts } from './tls-parts.ts'
 
 export interface Composed {
   readonly store: OpenStore
@@ -81,9 +82,9 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
   const dns = createDnsResolver({ settings: settings.dns, clock, systemServers: createSystemServers(clock) })
   const signer = createSigner(settings.dkim, { clock, journal })
   const rewriting = createRewriting(settings.rewrite, { clock, journal })
-  const tls = createTlsParts({ settings, resolver: dns, reports: NO_REPORTS, clock, journal })
+  const tls = createTlsParts({ settings, resolver: dns, clock, journal, random: Math.random, submit: (request) => intake.submit(request, 'report') })
   const destinations = createMxDestinations({ resolver: dns, tls: tls.policies, clock, random: Math.random, policy: settings.mxPolicy })
-  const transports = createTransports(parts, signer)
+  const transports = createTransports(parts, signer, tls.reports)
   const delivery = createDelivery({
     settings: settings.delivery,
     store: store.queue,
@@ -114,7 +115,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     destinations,
     tls,
     async start() {
-      tls.start()
+      await tls.start()
       await delivery.start()
       intake.serve({ store: store.queue, bodies: store.bodies, admission: delivery.admission, newQueueId, signer, rewriter: rewriting.rewriter })
       retention.start()
@@ -134,7 +135,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
   }
 }
 
-function createTransports({ settings, clock, journal, dialogue, mailboxes }: ComposeParts, signer: ServerSigner) {
+function createTransports({ settings, clock, journal, dialogue, mailboxes }: ComposeParts, signer: ServerSigner, reports: TlsReports) {
   const deliveryMs = settings.mailboxes?.deliveryMs ?? 0
   return {
     smtp: createSmtpTransport({
@@ -146,6 +147,7 @@ function createTransports({ settings, clock, journal, dialogue, mailboxes }: Com
       hmacMd5: (key, text) => createHmac('md5', key).update(text).digest('hex'),
       random: Math.random,
       signer,
+      reports,
     }),
     capture: createCaptureTransport(),
     mailbox: createMailboxTransport({ mailboxes: createMailboxes({ opener: mailboxes ?? NO_MAILBOXES, clock, deliveryMs }), clock }),

@@ -42,7 +42,7 @@ export interface Envelope {
 
 /** Who handed a message in, and how. */
 export interface Origin {
-  readonly kind: 'smtp' | 'dsn' | 'cli' | 'api'
+  readonly kind: 'smtp' | 'dsn' | 'cli' | 'api' | 'report'
   /** Fairness key: the login, else the reverse-path without its tag: see `core/submitter.ts`. */
   readonly submitter: string
   /** The authenticated user, or null. */

@@ -43,6 +43,8 @@ export class Batches {
     const { context, direct } = this.#parts
     const route = direct.bind(context.router.decide(query).route, leased.forwardPath)
     const { tlsDemands } = context.settings
+    // RFC 8460 §3: a report that tells of broken TLS must not be lost to it.
+    if (message.origin.kind === 'report') return direct.demanded(route, 'relaxed')
     return tlsDemands === undefined ? route : direct.demanded(route, tlsDemandFor(tlsDemands, { ...query, requireTls: message.envelope.requireTls }))
   }
 

@@ -55,7 +55,7 @@ export interface Intake {
   /** The harsher limits hold. */
   underPressure(): boolean
   /** Rejects with `SubmissionRefused` or `StoreFault`. */
-  submit(request: SubmitRequest, kind?: 'cli' | 'api'): Promise<QueueId>
+  submit(request: SubmitRequest, kind?: 'cli' | 'api' | 'report'): Promise<QueueId>
 }
 
 export function createIntake(parts: IntakeParts): Intake {
@@ -171,7 +171,7 @@ class IntakeService implements Intake {
     return this.#paused !== null || this.#census.crowded || this.#watch.slow
   }
 
-  submit(request: SubmitRequest, kind: 'cli' | 'api' = 'cli'): Promise<QueueId> {
+  submit(request: SubmitRequest, kind: 'cli' | 'api' | 'report' = 'cli'): Promise<QueueId> {
     if (this.#accept === null || this.#stopping) return Promise.reject(new StoreFault('closed', 'the server is not taking mail now'))
     return submitMessage({ ...this.#accept, settings: this.#compiled.settings, budget: this.#shared.budget, scratch: this.#shared.scratch }, request, kind)
   }

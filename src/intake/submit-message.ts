@@ -33,7 +33,7 @@ export interface SubmitParts extends AcceptParts {
 }
 
 /** Resolves when the message is durable. Rejects with `SubmissionRefused`, or with `StoreFault`. */
-export async function submitMessage(parts: SubmitParts, request: SubmitRequest, kind: 'cli' | 'api'): Promise<QueueId> {
+export async function submitMessage(parts: SubmitParts, request: SubmitRequest, kind: 'cli' | 'api' | 'report'): Promise<QueueId> {
   const { settings } = parts
   const bytes = normalizeLineEnds(request.content)
   if (bytes.length > settings.limits.messageOctets) refuse(552, 3, 4, `Message larger than ${settings.limits.messageOctets} octets`)

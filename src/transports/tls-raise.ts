@@ -27,9 +27,9 @@ export function raiseTls(tls: TlsRequirement, demand: TlsDemand): Raised {
       if (tls.level === 'dane') return { kind: 'same' }
       return { kind: 'refused', deferral: classifyFault('tls-policy', { kind: 'tls-policy', detail: NO_DANE }) }
     case 'relaxed': {
-      if (STRENGTH[tls.level] <= STRENGTH.may) return { kind: 'same' }
-      const { ca, minVersion, reported } = tls
-      return { kind: 'changed', tls: { level: 'may', ca, minVersion, serverName: null, hostUnproved: true, ...(reported === undefined ? {} : { reported }) } }
+      // Its sessions are not counted: they say nothing of who keeps which policy (RFC 8460 §3).
+      const { ca, minVersion } = tls
+      return { kind: 'changed', tls: { level: tls.level === 'none' ? 'none' : 'may', ca, minVersion, serverName: null, hostUnproved: true } }
     }
     default:
       return assertNever(demand)

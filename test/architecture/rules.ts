@@ -53,6 +53,7 @@ export const IMPORTS: Readonly<Record<string, FolderRule>> = {
       'timers',
       'module',
       'v8',
+      'zlib',
     ],
   },
   cli: {
