@@ -10,7 +10,7 @@ import type { EpochMs } from '../core/brand.ts'
 import type { Mailbox, Notify, ReversePath } from '../core/envelope.ts'
 import type { RecipientOutcome, RemoteMta } from '../core/outcome.ts'
 import { type EnhancedStatus, enhanced, formatReply, type SmtpReply } from '../core/reply.ts'
-import { composeDsn, type DsnKind, type DsnRecipient, type DsnRequest } from '../message/dsn.ts'
+import { composeDsn, type DsnKind, type DsnRecipient, type DsnRequest, type NoticeRation } from '../message/dsn.ts'
 import type { Acceptance, AcceptedMessage, HistoryLine, LeasedRecipient } from '../ports/queue-store.ts'
 import type { DeliveryContext } from './context.ts'
 import { acceptanceOfNotice, type NoticePlacer } from './notice-message.ts'
@@ -74,9 +74,10 @@ export class SenderNotices {
     const { reversePath } = message.envelope
     const to = this.#addressee(kind, message)
     if (to === null) return this.#doubleBounce(kind, message)
-    if (!this.#allowed(to)) return this.#suppressed(`more than ${this.#context.settings.dsn.perSenderPerHourMax} notices to this sender in an hour`)
+    const ration = this.#ration(to)
+    if (ration === null) return this.#suppressed(`more than ${this.#context.settings.dsn.perSenderPerHourMax} notices to this sender in an hour`)
     try {
-      const acceptance = await this.#write(kind, message, { to, subjects })
+      const acceptance = await this.#write(kind, message, { to, subjects, ration })
       this.#context.counters.noticesQueued++
       const suffix = reversePath.kind === 'null' ? ' (copy to the postmaster)' : ''
       const detail = { noticeId: acceptance.message.envelope.queueId, reason: `${kind} notice to ${formatMailbox(to)}${suffix}` }
@@ -122,9 +123,13 @@ export class SenderNotices {
     return { acceptance: null, line: { kind: 'dsn-suppressed', detail: { reason: 'the reverse-path is null: such mail is never answered' } } }
   }
 
-  #allowed(to: Mailbox): boolean {
-    const { settings, clock } = this.#context
-    return this.#rate.take(formatMailbox(to).toLowerCase(), settings.dsn.perSenderPerHourMax, clock.monotonicMs())
+  #ration(to: Mailbox): NoticeRation | null {
+    const { settings, clock, journal } = this.#context
+    const { perSenderPerHourMax } = settings.dsn
+    const ration = this.#rate.take(formatMailbox(to).toLowerCase(), perSenderPerHourMax, clock.monotonicMs())
+    if (ration?.last === true)
+      journal.note('delivery', 'warn', 'a sender gets no more notices within this hour', { sender: formatMailbox(to), perSenderPerHourMax })
+    return ration
   }
 
   #suppressed(reason: string): Notice {
@@ -135,7 +140,7 @@ export class SenderNotices {
   async #write(
     kind: DsnKind,
     message: AcceptedMessage,
-    told: { readonly to: Mailbox; readonly subjects: readonly [NoticeSubject, ...NoticeSubject[]] },
+    told: { readonly to: Mailbox; readonly subjects: readonly [NoticeSubject, ...NoticeSubject[]]; readonly ration: NoticeRation },
   ): Promise<Acceptance> {
     const { settings, bodies, clock } = this.#context
     const { returnFullMaxOctets } = settings.dsn
@@ -152,6 +157,7 @@ export class SenderNotices {
       recipients: [recipientOf(first), ...rest.map(recipientOf)],
       original,
       retryUntil: kind === 'delayed' ? ((message.acceptedAt + settings.retry.lifetimeMs) as EpochMs) : null,
+      ration: told.ration,
     }
     const dsn = composeDsn(request)
     return acceptanceOfNotice(dsn, { request, about: message, context: this.#context, place: this.#place })

@@ -6,7 +6,7 @@
 import { formatMailbox } from '../core/address.ts'
 import { readOriginalRecipient } from '../core/original-recipient.ts'
 import type { EnhancedStatus } from '../core/reply.ts'
-import type { DsnKind, DsnRecipient, DsnRequest } from './dsn-request.ts'
+import type { DsnKind, DsnRecipient, DsnRequest, NoticeRation } from './dsn-request.ts'
 import { cleanLine, wrapWords } from './dsn-text.ts'
 import { formatDateTime } from './received-field.ts'
 
@@ -22,6 +22,7 @@ export function composeExplanation(request: DsnRequest): string {
     wrapped(openingOf(request)),
     aboutMessage(request),
     ...request.recipients.map((recipient) => aboutRecipient(request.kind, recipient)),
+    ...rationOf(request.ration).map(wrapped),
     wrapped(closingOf(request.kind)),
   ]
   return `${paragraphs.map((lines) => lines.join('\r\n')).join('\r\n\r\n')}\r\n`
@@ -75,6 +76,22 @@ function namesOf({ mailbox, originalRecipient }: DsnRecipient): string {
   return original === null || original === address || original.length > ADDRESS_CHARS_MAX
     ? `<${cleanLine(address)}>`
     : `<${cleanLine(original)}> (delivered to <${cleanLine(address)}>)`
+}
+
+/** Whoever waits for a notice must know that none may come. */
+function rationOf(ration: NoticeRation | undefined): readonly string[] {
+  const said: string[] = []
+  if (ration === undefined) return said
+  const { keptBack, last } = ration
+  if (keptBack > 0)
+    said.push(
+      `${keptBack} earlier ${keptBack === 1 ? 'notice' : 'notices'} to you about other mail ${keptBack === 1 ? 'was' : 'were'} not sent, because there were too many in one hour. Your administrator can tell you which mail that was.`,
+    )
+  if (last)
+    said.push(
+      'You have had so many notices within an hour that this is the last one for now. More of your mail may fail without your being told: ask your administrator.',
+    )
+  return said
 }
 
 function closingOf(kind: DsnKind): string {

@@ -40,6 +40,15 @@ export interface DsnRequest {
   readonly original: OriginalMessage
   /** With `delayed`: when trying ends. */
   readonly retryUntil: EpochMs | null
+  /** Left out: nobody counts. */
+  readonly ration?: NoticeRation
+}
+/** One sender gets only so many notices in an hour. */
+export interface NoticeRation {
+  /** Notices to this sender that were not sent before this one. */
+  readonly keptBack: number
+  /** No more of them within this hour. */
+  readonly last: boolean
 }
 export interface OriginalMessage {
   readonly queueId: QueueId

@@ -13,7 +13,7 @@ import { composeStatusFields } from './dsn-status.ts'
 import { cleanLine, foldField } from './dsn-text.ts'
 import { formatDateTime } from './received-field.ts'
 
-export type { DsnKind, DsnRecipient, DsnRequest, OriginalMessage } from './dsn-request.ts'
+export type { DsnKind, DsnRecipient, DsnRequest, NoticeRation, OriginalMessage } from './dsn-request.ts'
 
 export interface ComposedDsn {
   /** Header and body. */

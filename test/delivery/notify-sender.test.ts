@@ -145,7 +145,11 @@ describe('backscatter', () => {
     await clock.advance(HOUR)
     await submit({ from: 'noisy@x.test' })
     await clock.advance(1_000)
-    expect(notices().filter(({ to }) => to === 'noisy@x.test').length).toBe(11)
+    const told = notices()
+      .filter(({ to }) => to === 'noisy@x.test')
+      .map(({ text }) => text.replace(/\r\n */g, ' '))
+    expect(told.map((text) => /the last one for now/.test(text))).toEqual([...Array.from({ length: 9 }, () => false), true, false])
+    expect(told.map((text) => /(\d+) earlier notices/.exec(text)?.[1]).filter((count) => count !== undefined)).toEqual(['90'])
   })
 
   it('never answers a message from nobody, but keeps it visible', async () => {
@@ -170,16 +174,25 @@ describe('backscatter', () => {
 describe('the limit per sender', () => {
   it('counts each sender for itself and an hour from its first notice', () => {
     const rate = createNoticeRate()
-    expect([rate.take('a', 2, 0), rate.take('a', 2, 1), rate.take('a', 2, 2), rate.take('b', 2, 3)]).toEqual([true, true, false, true])
-    expect(rate.take('a', 2, HOUR - 1)).toBe(false)
-    expect(rate.take('a', 2, HOUR)).toBe(true)
-    expect(rate.take('c', 0, 0)).toBe(false)
+    const first = { keptBack: 0, last: false }
+    const last = { keptBack: 0, last: true }
+    expect([rate.take('a', 2, 0), rate.take('a', 2, 1), rate.take('a', 2, 2), rate.take('b', 2, 3)]).toEqual([first, last, null, first])
+    expect(rate.take('a', 2, HOUR - 1)).toBeNull()
+    expect(rate.take('c', 0, 0)).toBeNull()
+  })
+
+  it('tells how many were kept back with the next one that is sent, even after others came between', () => {
+    const rate = createNoticeRate()
+    for (let i = 0; i < 5; i++) rate.take('a', 2, i)
+    rate.take('b', 2, 2 * HOUR)
+    expect(rate.take('a', 2, 2 * HOUR)).toEqual({ keptBack: 3, last: false })
+    expect(rate.take('a', 2, 4 * HOUR)).toEqual({ keptBack: 0, last: false })
   })
 
   it('does not grow with the number of senders', () => {
     const rate = createNoticeRate()
-    for (let i = 0; i < 30_000; i++) expect(rate.take(`sender${i}`, 1, 0)).toBe(true)
-    expect(rate.take('sender29999', 1, 1)).toBe(false)
-    expect(rate.take('sender0', 1, 1), 'forgotten: one notice too many at worst').toBe(true)
+    for (let i = 0; i < 30_000; i++) expect(rate.take(`sender${i}`, 1, 0)).not.toBeNull()
+    expect(rate.take('sender29999', 1, 1)).toBeNull()
+    expect(rate.take('sender0', 1, 1), 'forgotten: one notice too many at worst').not.toBeNull()
   })
 })
