@@ -63,10 +63,10 @@ class NodeConnection implements Connection {
         reject(new DialError('connect', ABORTED))
         return
       }
+      const { address, family } = target.address
+      const place = address.startsWith('/') ? { path: address } : { host: address, port: target.port, family }
       const socket = net.connect({
-        host: target.address.address,
-        port: target.port,
-        family: target.address.family,
+        ...place,
         autoSelectFamily: false,
         noDelay: true,
         ...(target.sourceAddress === null ? {} : { localAddress: target.sourceAddress }),

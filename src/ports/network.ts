@@ -10,7 +10,7 @@ import type { TlsFacts } from '../core/outcome.ts'
 import type { DaneDemand, TlsBasis } from '../core/tls-policy.ts'
 
 export interface NetworkAddress {
-  /** IPv4 or IPv6, never a name. */
+  /** IPv4 or IPv6, never a name; to dial, also the absolute path of a Unix socket, whose family means nothing. */
   readonly address: string
   readonly family: 4 | 6
 }

@@ -1,14 +1,14 @@
 /**
- * The client's side of SMTP without I/O: bytes in, calls and bytes out, all synchronous.
+ * The client's side of SMTP and LMTP without I/O: bytes in, calls and bytes out, all synchronous.
  *
- * With PIPELINING (RFC 2920) MAIL, RCPTs and DATA leave in one write, and the next transaction's
- * envelope leaves in the same write as the final dot before it. Without, one command at a time.
- * Replies are matched by order only; a reply that nobody asked for ends the session. What a reply
- * means for a recipient is `core/classify.ts`; timers, TLS and the socket are the transport's.
+ * With PIPELINING (RFC 2920) an envelope leaves in one write, behind the final dot before it if there is
+ * one; without, one command at a time. Replies are matched by order only; one that nobody asked for ends
+ * the session. What a reply means is `core/classify.ts`; timers, TLS and the socket are the transport's.
  */
 import { formatReply, type SmtpReply } from '../core/reply.ts'
 import { type Capabilities, NO_CAPABILITIES, parseCapabilities } from './capabilities.ts'
 import type { ClientEvents, ClientFaultKind, Transaction, TransactionPlan } from './client-events.ts'
+import { answerChallenge, beginLogin } from './client-login.ts'
 import { type ClientPhase, isAnswer, nextSessionState, OUTSTANDING, PHASES, type SessionState } from './client-machine.ts'
 import { ClientPipeline, type PipelineSession, TRANSACTIONS_MAX } from './client-pipeline.ts'
 import { isAccepted } from './client-transaction.ts'
@@ -22,17 +22,14 @@ export type { ClientPhase } from './client-machine.ts'
 
 export interface ClientEngineOptions {
   readonly heloName: string
+  /** Speaks LMTP (RFC 2033): LHLO, and a reply for each recipient after the final dot. Default: false. */
+  readonly lmtp?: boolean
   readonly events: ClientEvents
 }
 
-/** No mechanism of ours needs more. */
-const AUTH_CHALLENGES_MAX = 4
-/** RFC 5321 §4.5.3.1.4: a longer AUTH goes without its initial response. */
-const COMMAND_OCTETS_MAX = 512
-const BASE64_LINE = /^[A-Za-z0-9+/=]*$/
-
 export class ClientEngine {
   readonly #heloName: string
+  readonly #lmtp: boolean
   readonly #events: ClientEvents
   readonly #reader = new ReplyReader()
   readonly #pipeline: ClientPipeline
@@ -46,6 +43,7 @@ export class ClientEngine {
 
   constructor(options: ClientEngineOptions) {
     this.#heloName = options.heloName
+    this.#lmtp = options.lmtp ?? false
     this.#events = options.events
     this.#pipeline = new ClientPipeline(this.#asPipelineSession())
   }
@@ -76,19 +74,17 @@ export class ClientEngine {
     this.#state = nextSessionState(this.#state, 'tlsStarted')
     this.#capabilities = null
     this.#authenticated = false
-    this.#send(formatWords('EHLO', this.#heloName))
+    this.#sendHello()
   }
 
   /** Only when `idle`. Throws CommandFault if the exchange says what cannot be sent. */
   authenticate(exchange: SaslExchange): void {
     this.#requireIdle('authenticate')
-    const initial = exchange.initial === '' ? '=' : exchange.initial
-    const bare = formatWords('AUTH', exchange.mechanism)
-    const whole = initial === null ? bare : formatWords('AUTH', exchange.mechanism, initial)
+    const { line, shown } = beginLogin(exchange)
     this.#state = nextSessionState(this.#state, 'authenticate')
     this.#exchange = exchange
     this.#challenges = 0
-    this.#send(whole.length > COMMAND_OCTETS_MAX ? bare : whole, bare.trimEnd())
+    this.#send(line, shown)
   }
 
   /**
@@ -130,7 +126,8 @@ export class ClientEngine {
 
   /** How many plans `submit` takes now. */
   get room(): number {
-    return this.usable ? TRANSACTIONS_MAX - this.#pipeline.length : 0
+    // LMTP: behind a dot with several answers one too many would be taken for the next transaction's.
+    return this.usable ? (this.#lmtp ? 1 : TRANSACTIONS_MAX) - this.#pipeline.length : 0
   }
   /** Set up, nothing is outstanding and nothing waits. */
   get idle(): boolean {
@@ -200,7 +197,7 @@ export class ClientEngine {
     this.#state = nextSessionState(before, 'accepted')
     if (phase === 'greeting') {
       this.#greeting = reply
-      this.#send(formatWords('EHLO', this.#heloName))
+      this.#sendHello()
     } else if (phase === 'ehlo') {
       this.#capabilities = before === 'ehlo' ? parseCapabilities(reply.lines) : NO_CAPABILITIES
       this.#events.onReady(this.#capabilities)
@@ -209,7 +206,7 @@ export class ClientEngine {
   }
 
   #stepRefused(phase: ClientPhase, reply: SmtpReply): void {
-    if (this.#state === 'ehlo' && reply.code >= 500) {
+    if (this.#state === 'ehlo' && reply.code >= 500 && !this.#lmtp) {
       this.#state = nextSessionState(this.#state, 'refused')
       this.#send(formatWords('HELO', this.#heloName))
       return
@@ -229,9 +226,8 @@ export class ClientEngine {
       this.#events.onAuthenticated()
       return
     }
-    const answer = ++this.#challenges > AUTH_CHALLENGES_MAX ? null : exchange.next(reply.lines[0].trim())
-    const isSendable = answer !== null && BASE64_LINE.test(answer)
-    this.#send(isSendable ? `${answer}\r\n` : '*\r\n', isSendable ? '[login]' : '*')
+    const { line, shown } = answerChallenge(exchange, reply.lines[0], ++this.#challenges)
+    this.#send(line, shown)
   }
 
   #requireIdle(caller: string): void {
@@ -240,6 +236,7 @@ export class ClientEngine {
 
   #asPipelineSession(): PipelineSession {
     return {
+      lmtp: this.#lmtp,
       capabilities: () => this.#capabilities,
       ready: () => this.#state === 'ready',
       over: () => this.#isOver,
@@ -252,6 +249,10 @@ export class ClientEngine {
       sendReset: () => this.#sendReset(),
       fail: (kind, reason, reply, phase) => this.#fail(kind, reason, reply, phase),
     }
+  }
+
+  #sendHello(): void {
+    this.#send(formatWords(this.#lmtp ? 'LHLO' : 'EHLO', this.#heloName))
   }
 
   #sendReset(): void {

@@ -32,7 +32,10 @@ export interface Transaction {
   /** At least one recipient got a 2yz. */
   readonly anyAccepted: boolean
   readonly dataReply: SmtpReply | null
+  /** The last one, with LMTP. */
   readonly finalReply: SmtpReply | null
+  /** LMTP: one place a recipient, null where it was not taken or is not answered yet. SMTP: null. */
+  readonly finalReplies: readonly (SmtpReply | null)[] | null
   /** All recipients were refused but 354 came: only a lone dot was sent, nothing can have been delivered. */
   readonly loneDot: boolean
   readonly end: TransactionEnd | null

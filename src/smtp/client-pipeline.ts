@@ -14,6 +14,8 @@ import { DotEncoder, NulInContent } from './dot-codec.ts'
 
 /** What the pipeline needs of its session. */
 export interface PipelineSession {
+  /** RFC 2033. */
+  readonly lmtp: boolean
   capabilities(): Capabilities | null
   /** Set up, and no command of the session's own is outstanding. */
   ready(): boolean
@@ -58,7 +60,7 @@ export class ClientPipeline {
   }
 
   submit(plan: TransactionPlan): Transaction {
-    const transaction = new OpenTransaction(plan, this.#session.capabilities() ?? NO_CAPABILITIES)
+    const transaction = new OpenTransaction(plan, this.#session.capabilities() ?? NO_CAPABILITIES, this.#session.lmtp)
     this.#queue.push(transaction)
     this.advance()
     return transaction
@@ -77,7 +79,7 @@ export class ClientPipeline {
   takeReply(transaction: OpenTransaction, reply: SmtpReply): void {
     const phase = transaction.record(reply)
     const answers = isAnswer(phase, reply)
-    if (phase === 'final-dot' && answers) this.#finish(transaction, transaction.loneDot ? 'refused' : 'completed')
+    if (phase === 'final-dot' && answers && !transaction.outstanding) this.#finish(transaction, transaction.loneDot ? 'refused' : 'completed')
     if (reply.code === 421) this.#session.fail('closing', 'the server closes the session', reply, phase)
     else if (!answers) this.#session.fail('desynchronised', 'the reply cannot answer this command', reply, phase)
     else if (phase === 'data') this.#takeDataReply(transaction, reply)
@@ -134,7 +136,9 @@ export class ClientPipeline {
     this.#encoder = new DotEncoder()
     // RFC 2920 §3.1: 354 although nobody was taken. A lone dot delivers nothing.
     transaction.loneDot = !transaction.anyAccepted
-    if (transaction.loneDot) this.#sendFinalDot(transaction)
+    // RFC 2033 §4.2 has it refuse DATA then: how many answers to a dot would come, nobody knows.
+    if (transaction.loneDot && this.#session.lmtp) this.#session.fail('desynchronised', 'DATA was taken without a recipient', null, 'data')
+    else if (transaction.loneDot) this.#sendFinalDot(transaction)
     else transaction.plan.onSendContent(transaction)
   }
 

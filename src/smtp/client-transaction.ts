@@ -2,7 +2,8 @@
  * One transaction on the wire: the plan, and two cursors on it, what was sent and what was answered.
  *
  * Steps are numbered: 0 MAIL, then one a recipient, then DATA, then the final dot. Replies come in the
- * order of the steps, so the answered cursor alone says what a reply belongs to (RFC 2920 §3.1).
+ * order of the steps, so the answered cursor alone says what a reply belongs to (RFC 2920 §3.1). With LMTP
+ * the last step has as many replies as recipients were taken.
  */
 import type { SmtpReply } from '../core/reply.ts'
 import type { Capabilities } from './capabilities.ts'
@@ -18,6 +19,7 @@ export class OpenTransaction implements Transaction {
   anyAccepted = false
   dataReply: SmtpReply | null = null
   finalReply: SmtpReply | null = null
+  readonly finalReplies: (SmtpReply | null)[] | null
   loneDot = false
   end: TransactionEnd | null = null
   fault: ClientFault | null = null
@@ -27,7 +29,7 @@ export class OpenTransaction implements Transaction {
   #stepsAnswered = 0
 
   /** Formats every command before the first one leaves. Throws CommandFault. */
-  constructor(plan: TransactionPlan, peer: Capabilities) {
+  constructor(plan: TransactionPlan, peer: Capabilities, lmtp = false) {
     this.plan = plan
     const smtputf8 = plan.mail.smtputf8
     const lines = [formatMail(plan.mail, peer)]
@@ -35,6 +37,7 @@ export class OpenTransaction implements Transaction {
     lines.push('DATA\r\n')
     this.#lines = lines
     this.rcptReplies = new Array<SmtpReply | null>(plan.recipients.length).fill(null)
+    this.finalReplies = lmtp ? this.rcptReplies.slice() : null
   }
 
   /** Something was sent that was not answered. */
@@ -82,13 +85,24 @@ export class OpenTransaction implements Transaction {
 
   /** Records the reply to the oldest unanswered step, and says which step that was. */
   record(reply: SmtpReply): ClientPhase {
-    const step = this.#stepsAnswered++
+    const step = this.#stepsAnswered
     const phase = this.#phaseOf(step)
+    // RFC 2033 §4.2: the final dot is answered for each recipient that was taken, in their order.
+    if (phase !== 'final-dot' || this.#recordFinal(reply)) this.#stepsAnswered++
     if (phase === 'mail') this.mailReply = reply
     else if (phase === 'rcpt') this.#recordRecipient(step - 1, reply)
     else if (phase === 'data') this.dataReply = reply
-    else this.finalReply = reply
     return phase
+  }
+
+  /** True if nothing more is to come. */
+  #recordFinal(reply: SmtpReply): boolean {
+    this.finalReply = reply
+    const replies = this.finalReplies
+    if (replies === null) return true
+    const open = replies.flatMap((known, index) => (known === null && isTaken(this.rcptReplies[index]) ? [index] : []))
+    if (open[0] !== undefined) replies[open[0]] = reply
+    return open.length <= 1
   }
 
   /** A recipient taken after a refused MAIL is not taken: there is no transaction that it could belong to. */
@@ -103,6 +117,10 @@ export class OpenTransaction implements Transaction {
     if (step <= recipients) return 'rcpt'
     return step === recipients + 1 ? 'data' : 'final-dot'
   }
+}
+
+function isTaken(reply: SmtpReply | null | undefined): boolean {
+  return reply !== null && reply !== undefined && isAccepted(reply)
 }
 
 export function isAccepted(reply: SmtpReply): boolean {

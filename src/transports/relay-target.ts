@@ -6,13 +6,14 @@
  * one receiver.
  */
 import type { Deferral } from '../core/classify.ts'
+import type { RemoteMta } from '../core/outcome.ts'
 import type { Credential, DirectSettings, EgressSide, HostAddress, MxHost, RelayHost, RelaySettings, Route } from '../core/route.ts'
 import type { NetworkAddress } from '../ports/network.ts'
 import { raiseTargets } from './tls-raise.ts'
 
 export interface HostTarget {
   /** What holds for every host of the relay, or for this host of a domain. */
-  readonly relay: Pick<RelaySettings, 'name' | 'tls' | 'limits' | 'timeouts'>
+  readonly relay: Pick<RelaySettings, 'name' | 'protocol' | 'tls' | 'limits' | 'timeouts'>
   readonly credential: Credential | null
   readonly host: RelayHost
   /** Our side by address family; null: that family cannot be used. */
@@ -35,9 +36,23 @@ export function placeKey({ address }: Pick<NetworkAddress, 'address'>, target: H
   return `${address} ${target.host.port}`
 }
 
+/** A Unix socket: its path stands for the address, whose family means nothing then. */
+export function isSocketFile({ host }: Pick<RelayHost, 'host'>): boolean {
+  return host.startsWith('/')
+}
+
+export function remoteOf({ address }: Pick<NetworkAddress, 'address'>, { host }: HostTarget): RemoteMta {
+  return { host: isSocketFile(host) ? 'localhost' : host.host, address }
+}
+
 /** Our side for that address; null: no connection there is possible from us. */
 export function sideFor(target: HostTarget, family: 4 | 6): EgressSide | null {
   return family === 4 ? target.sides.ipv4 : target.sides.ipv6
+}
+
+/** How we introduce ourselves there. */
+export function helloFor(target: HostTarget, family: 4 | 6): { readonly heloName: string; readonly lmtp: boolean } {
+  return { heloName: sideFor(target, family)?.heloName ?? 'localhost', lmtp: target.relay.protocol === 'lmtp' }
 }
 
 type Ways = Extract<Route, { readonly kind: 'relay' | 'mx' }>
@@ -98,8 +113,17 @@ function relayTarget(relay: RelaySettings, credential: Credential | null, host: 
   // An address of the other family cannot be reached from our source address.
   const sides = { ipv4: sourceAddress?.includes(':') === true ? null : side, ipv6: sourceAddress?.includes(':') === false ? null : side }
   const login = credential === null ? null : [relay.name, credential.name, credential.username, credential.mechanisms, credential.allowPlaintext]
-  const key = sessionKey(host, relay.tls, [sourceAddress, heloName, login])
-  return { relay, credential, host, sides, addresses: null, fallOverMs: relay.timeouts.connectMs, key, alike: null }
+  const key = sessionKey(host, relay.tls, [relay.protocol ?? 'smtp', sourceAddress, heloName, login])
+  return {
+    relay,
+    credential,
+    host,
+    sides,
+    addresses: isSocketFile(host) ? [{ address: host.host, family: 4 }] : null,
+    fallOverMs: relay.timeouts.connectMs,
+    key,
+    alike: null,
+  }
 }
 
 function mxTarget(direct: DirectSettings, { name, addresses, tls }: MxHost): HostTarget {

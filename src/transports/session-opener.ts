@@ -8,7 +8,7 @@ import { classifyFault, triesNextHost } from '../core/classify.ts'
 import type { HostResolver, NetworkAddress } from '../ports/network.ts'
 import { describeEnd, remark } from './dialogue.ts'
 import type { HostMemory } from './host-memory.ts'
-import { type HostTarget, placeKey, sideFor } from './relay-target.ts'
+import { type HostTarget, isSocketFile, placeKey, sideFor } from './relay-target.ts'
 import type { SetupFailure } from './ride.ts'
 import type { SessionParts } from './session-setup.ts'
 import { type SessionOwner, SmtpSession } from './smtp-session.ts'
@@ -71,7 +71,7 @@ export class SessionOpener {
         return end
       }
       last = end.failure
-      if (last.phase === 'connect') memory.unreachable(place.family, clock.monotonicMs())
+      if (last.phase === 'connect' && !isSocketFile(target.host)) memory.unreachable(place.family, clock.monotonicMs())
       if (!triesNextHost(last.deferral)) break
       memory.failed(keyOf(place), clock.monotonicMs())
     }

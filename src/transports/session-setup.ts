@@ -18,7 +18,7 @@ import type { ClientEngine, ClientFault } from '../smtp/client-engine.ts'
 import { createExchange, type HmacMd5 } from '../smtp/sasl.ts'
 import { remark } from './dialogue.ts'
 import { chooseMechanism } from './login-choice.ts'
-import { type HostTarget, sideFor } from './relay-target.ts'
+import { type HostTarget, isSocketFile, remoteOf, sideFor } from './relay-target.ts'
 import type { SetupFailure } from './ride.ts'
 import { blamesHost, decideTlsStep, mayGoPlain, tlsOptionsOf } from './tls-policy.ts'
 import { reportFailed, reportReady } from './tls-report.ts'
@@ -65,7 +65,7 @@ export class SessionSetup {
     this.#parts = parts
     this.#target = target
     this.#address = address
-    this.#remote = { host: target.host.host, address: address.address }
+    this.#remote = remoteOf(address, target)
     this.#startedMs = parts.clock.monotonicMs()
   }
 
@@ -73,7 +73,8 @@ export class SessionSetup {
     const { host } = this.#target
     const { signal } = this.#dialing
     const sourceAddress = sideFor(this.#target, this.#address.family)?.sourceAddress ?? null
-    this.#remark(() => `connecting to ${host.host} [${this.#address.address}] port ${host.port}${host.implicitTls ? ', TLS from the first byte' : ''}`)
+    const where = isSocketFile(host) ? `the socket ${host.host}` : `${host.host} [${this.#address.address}] port ${host.port}`
+    this.#remark(() => `connecting to ${where}${host.implicitTls ? ', TLS from the first byte' : ''}`)
     // Plain even for implicit TLS: so the handshake has a deadline and a phase of its own.
     this.#parts.dialer.dial({ address: this.#address, port: host.port, sourceAddress, tls: null }, events, signal).then(
       ({ connection }) => {

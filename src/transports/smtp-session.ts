@@ -13,7 +13,7 @@ import { CommandFault } from '../smtp/command-format.ts'
 import { type Carried, sendContent } from './content-feed.ts'
 import { createLineWriter, dialoguePeer } from './dialogue.ts'
 import { decideFit, type Fit, unsayable } from './peer-fit.ts'
-import { type HostTarget, placeKey, sideFor } from './relay-target.ts'
+import { type HostTarget, helloFor, placeKey, remoteOf } from './relay-target.ts'
 import type { Ride, SetupFailure } from './ride.ts'
 import { SessionOutput } from './session-output.ts'
 import { type SessionParts, SessionSetup } from './session-setup.ts'
@@ -57,7 +57,7 @@ export class SmtpSession {
 
   constructor(parts: SessionParts, target: HostTarget, address: NetworkAddress, owner: SessionOwner) {
     this.target = target
-    this.remote = { host: target.host.host, address: address.address }
+    this.remote = remoteOf(address, target)
     this.place = placeKey(address, target)
     this.#parts = parts
     this.#owner = owner
@@ -65,7 +65,7 @@ export class SmtpSession {
     this.#idleSinceMs = this.openedMs
     this.#output = new SessionOutput()
     this.#setup = new SessionSetup(parts, target, address)
-    this.#engine = new ClientEngine({ heloName: sideFor(target, address.family)?.heloName ?? 'localhost', events: this.#engineEvents() })
+    this.#engine = new ClientEngine({ ...helloFor(target, address.family), events: this.#engineEvents() })
   }
 
   /** Dials; `onReady` or `onSetupFailed` follows. */
@@ -175,8 +175,7 @@ export class SmtpSession {
       return
     }
     const setup = opening ? this.#setup.step : null
-    const { connectMs } = this.#parts
-    const limitMs = stepLimitMs(timeouts, { setup, connectMs, quitting: this.#state === 'quitting', phase: this.#engine.phase })
+    const limitMs = stepLimitMs(timeouts, { setup, connectMs: this.#parts.connectMs, quitting: this.#state === 'quitting', phase: this.#engine.phase })
     if (this.#watch.elapsedMs(nowMs) >= limitMs) this.fail({ kind: 'timeout', afterMs: limitMs })
   }
 

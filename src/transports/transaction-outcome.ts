@@ -70,8 +70,10 @@ export function judgeTransaction(facts: TransactionFacts): JudgedTransaction {
       return outcomeOf(own, facts)
     }
     accepted ||= reply !== null
-    hop = worseHop(hop, whole)
-    return outcomeOf(whole, facts)
+    const answer = transaction.finalReplies?.[index] ?? null
+    const grounds = answer === null ? whole : forOne(byReply('final-dot', answer))
+    hop = worseHop(hop, grounds)
+    return outcomeOf(grounds, facts)
   })
   return { outcomes, hop }
 }
@@ -98,7 +100,7 @@ function endsSession(reply: SmtpReply): boolean {
 /** The reply or fault that decides for every recipient that was not refused on its own. */
 function wholeGrounds(facts: TransactionFacts): Grounds {
   const { transaction } = facts
-  if (transaction.finalReply !== null && !transaction.loneDot) return byReply('final-dot', transaction.finalReply)
+  if (transaction.finalReply !== null && !transaction.loneDot && transaction.finalReplies === null) return byReply('final-dot', transaction.finalReply)
   if (transaction.mailReply !== null && isRefusal(transaction.mailReply)) return byReply('mail', transaction.mailReply)
   if (transaction.dataReply !== null && transaction.dataReply.code !== 354) return byReply('data', transaction.dataReply)
   return brokenGrounds(facts)
@@ -120,6 +122,12 @@ function brokenGrounds({ transaction, fault }: TransactionFacts): Grounds {
     default:
       return { judgement: classifyFault(phase, { kind: 'protocol', detail: theirs.reason }), phase, reply: theirs.reply }
   }
+}
+
+/** LMTP: what is said of the message is said for one recipient. */
+function forOne(grounds: Grounds): Grounds {
+  const { judgement } = grounds
+  return judgement.kind === 'delivered' || judgement.scope !== 'message' ? grounds : { ...grounds, judgement: { ...judgement, scope: 'recipient' } }
 }
 
 function byReply(phase: AttemptPhase, reply: SmtpReply): Grounds {

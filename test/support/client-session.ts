@@ -20,13 +20,14 @@ export interface ClientSession {
   readonly capabilities: Capabilities | null
 }
 
-export function openClientSession(heloName = 'client.test'): ClientSession {
+export function openClientSession(heloName = 'client.test', lmtp = false): ClientSession {
   const state = { out: '', fault: null as ClientFault | null, capabilities: null as Capabilities | null }
   const writes: string[] = []
   const log: string[] = []
   const shown: string[] = []
   const engine = new ClientEngine({
     heloName,
+    lmtp,
     events: {
       write(bytes) {
         const text = Buffer.from(bytes).toString('latin1')
