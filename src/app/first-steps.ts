@@ -10,7 +10,8 @@ export interface FirstStepsFacts {
   readonly configFile: string | null
   /** How the command is called here: `npx postern` in a clone, `postern` when installed. */
   readonly command: string
-  readonly relays: readonly string[]
+  /** Ways that routes use: names of relays, `the recipients' own servers`. */
+  readonly ways: readonly string[]
   readonly capturing: boolean
   readonly warnings: readonly string[]
 }
@@ -24,7 +25,7 @@ export function firstSteps(facts: FirstStepsFacts): string {
     '',
   ]
   if (facts.capturing) lines.push(`${bold('Nothing leaves this machine:')} every message is captured and can be read.`, '')
-  else lines.push(`Mail leaves through: ${facts.relays.join(', ')}`, '')
+  else lines.push(`Mail leaves through: ${facts.ways.join(', ')}`, '')
   lines.push(...sample(facts, first))
   for (const warning of facts.warnings) lines.push(styleText('yellow', `Warning: ${warning}`))
   return `${lines.join('\n')}\n`

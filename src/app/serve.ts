@@ -83,6 +83,7 @@ export async function runServer(options: ServeOptions): Promise<number> {
     configFile: loaded.file,
     intake,
     delivery: server.delivery,
+    rewriter: server.rewriting.rewriter,
     admin: server.store.admin,
     journal,
     dialogue,
@@ -133,13 +134,23 @@ function announce(
       dataFolder: settings.dataFolder,
       configFile: loaded.file,
       command: options.command,
-      relays: [...settings.delivery.relays.keys()],
-      capturing: settings.delivery.relays.size === 0 || settings.delivery.routes.every((rule) => rule.target.kind === 'capture'),
+      ways: waysOf(settings.delivery),
+      capturing: waysOf(settings.delivery).length === 0,
       warnings,
     }),
   )
   for (const warning of warnings) journal.note('config', 'warn', warning)
   journal.note('server', 'info', 'ready', { version: readVersion(), listeners, data: settings.dataFolder, pid: process.pid })
+}
+
+/** Where mail leaves to, by the routes in their order. */
+function waysOf({ routes }: ServerSettings['delivery']): readonly string[] {
+  const ways = routes.flatMap(({ target }) => {
+    if (target.kind === 'relay') return [`relay ${target.relay}`]
+    if (target.kind === 'mx') return ["the recipients' own servers"]
+    return target.kind === 'local' ? ['mailboxes of this machine'] : []
+  })
+  return [...new Set(ways)]
 }
 
 /** Resolves at the first SIGTERM or SIGINT; a second ends the process without draining. */

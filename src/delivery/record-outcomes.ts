@@ -5,7 +5,7 @@
  * this puts their answers into units that commit as one.
  */
 import { formatMailbox, formatReversePath } from '../core/address.ts'
-import type { EpochMs } from '../core/brand.ts'
+import type { EpochMs, LaneKey } from '../core/brand.ts'
 import { readOriginalRecipient } from '../core/original-recipient.ts'
 import type { AttemptReport, RecipientOutcome } from '../core/outcome.ts'
 import type { DsnKind } from '../message/dsn.ts'
@@ -127,7 +127,7 @@ export class OutcomeRecorder {
     count(context, decision)
     this.#tellJournal(batch, one, decision)
     const warns = decision.change.event === 'defer' && isDelayNoticeDue(leased, delayNoticeAfterMs, now)
-    const settlement = settlementOf(leased, decision, now, warns)
+    const settlement = settlementOf(leased, batch.route.kind === 'mx' ? inLane(decision, lane.key) : decision, now, warns)
     const kind = noticeKind(decision, outcome, warns)
     const asked = kind !== null && decideNotice(kind, leased.recipient.notify, batch.message.envelope.reversePath) !== 'not-asked'
     return { settlement, notice: asked ? kind : null }
@@ -219,6 +219,13 @@ function noticeKind(decision: Decision, outcome: TriedOutcome, warns: boolean): 
     default:
       return null
   }
+}
+
+/** The lane was not known when the message was taken: only its site has shown it. */
+function inLane(decision: Decision, lane: LaneKey): Decision {
+  const { change } = decision
+  const ends = change.event === 'deliver' || change.event === 'fail' || change.event === 'expire'
+  return ends ? { ...decision, change: { ...change, lane } } : decision
 }
 
 function settlementOf(leased: LeasedRecipient, decision: Decision, at: EpochMs, delayNoticeSent: boolean): Settlement {

@@ -68,7 +68,8 @@ export interface AgedClaimRequest {
 }
 
 export type SettledChange =
-  | { readonly event: 'deliver' | 'fail' | 'expire' }
+  /** With the lane it ended in, where the one it entered by was only a guess (its site was not known yet). */
+  | { readonly event: 'deliver' | 'fail' | 'expire'; readonly lane?: LaneKey }
   | { readonly event: 'defer'; readonly dueAt: EpochMs; readonly lane: LaneKey }
   /** Given back unused: the attempt is uncounted. */
   | { readonly event: 'release'; readonly dueAt: EpochMs; readonly lane: LaneKey }

@@ -208,6 +208,15 @@ function exerciseSettle(open: OpenStoreUnderTest): void {
     expect(story?.history.at(-1)).toEqual({ at: later(1_000), kind: state, recipient: 0, detail: history[0].detail })
     expect(await store.queue.claimDue(claimAll({ now: later(1e9) }))).toEqual([])
   })
+  it.each(['deliver', 'fail', 'expire'] as const)('%s: it stays in its lane, unless it is told where it ended', async (event) => {
+    const store = await open()
+    await store.queue.enqueue(makeAcceptance())
+    await store.queue.enqueue(makeAcceptance())
+    const [one, two] = await store.queue.claimDue(claimAll())
+    await store.queue.settle([settlement(refOf(one), { event }), settlement(refOf(two), { event, lane: OTHER_LANE })], [])
+    const { rows } = await store.admin.list({ states: ['delivered', 'failed', 'expired'] }, { limit: 2, after: null })
+    expect(rows.map(({ lane }) => lane)).toEqual([LANE, OTHER_LANE])
+  })
   it('deferred, it comes back when due, in the lane it was given', async () => {
     const store = await open()
     await store.queue.enqueue(makeAcceptance())

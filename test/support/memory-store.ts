@@ -242,10 +242,8 @@ function apply(state: MemoryState, row: MemoryRow, { change, at, history, last, 
   if (delayNoticeSent) row.delayNoticeSent = true
   if (change.event === 'release') row.attempts -= 1
   if (change.event === 'defer') row.reclaims = 0
-  if ('dueAt' in change) {
-    row.dueAt = change.dueAt
-    row.lane = change.lane
-  }
+  if ('dueAt' in change) row.dueAt = change.dueAt
+  if ('lane' in change && change.lane !== undefined) row.lane = change.lane
   if (change.event === 'hold') row.holdReason = change.reason
   endLease(state, row, change.event, at)
 }

@@ -13,7 +13,7 @@ import { prepareEndLease } from './end-lease.ts'
 /** The hot one: most attempts end for good, and need no look at what is stored. */
 export const END_FOR_GOOD = `UPDATE recipients SET state = ?, finished_at = ?, lease_until = NULL, token = NULL, pending = 0,
     last_status = coalesce(?, last_status), last_text = coalesce(?, last_text), last_relay = coalesce(?, last_relay),
-    warned = max(warned, ?), captured = max(captured, ?)
+    warned = max(warned, ?), captured = max(captured, ?), lane = coalesce(?, lane)
   WHERE message_id = ? AND n = ? AND state = ${STATE_NUMBERS.leased} AND token = ? RETURNING total`
 const NOTE_LAST = `UPDATE recipients SET last_status = coalesce(?, last_status), last_text = coalesce(?, last_text),
     last_relay = coalesce(?, last_relay), warned = max(warned, ?)
@@ -72,7 +72,7 @@ function prepareSettleOne(context: WriterContext): (op: ValueReader) => boolean 
 
   const end = (s: Settled, history: () => void): boolean => {
     const state = STATE_NUMBERS[transition('leased', s.event as 'deliver' | 'fail' | 'expire')]
-    const row = endForGood.get(state, s.at, s.status, s.text, s.relay, s.warned, s.captured, s.id, s.n, s.token)
+    const row = endForGood.get(state, s.at, s.status, s.text, s.relay, s.warned, s.captured, s.lane, s.id, s.n, s.token)
     if (row === undefined) return false
     history()
     context.finish({ messageId: s.id, total: row.total as number, at: s.at, captured: s.captured === 1 })
