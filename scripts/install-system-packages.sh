@@ -8,8 +8,9 @@ declare -A command_of=(
   [libjakarta-mail-java]=/usr/share/java/jakarta-mail.jar [strace]=/usr/bin/strace [xfsprogs]=/usr/sbin/mkfs.xfs
   [iproute2]=ip [nmap]=/usr/bin/nmap [procps]=ps [openssl]=openssl [default-jdk-headless]=javac
   [zsh]=zsh [fish]=fish [knot]=/usr/sbin/knotd [knot-dnsutils]=/usr/bin/kdig [unbound]=/usr/sbin/unbound
+  [opendkim]=/usr/sbin/opendkim [python3-dkim]=/usr/bin/dkimverify [python3-dnspython]=
 )
-names=("${!command_of[@]}" libsasl2-modules libnet-ssleay-perl libauthen-sasl-perl)
+names=("${!command_of[@]}" python3-nacl libsasl2-modules libnet-ssleay-perl libauthen-sasl-perl)
 [ "${1:-}" = --only ] && shift && names=("$@")
 
 is_there() {
