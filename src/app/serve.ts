@@ -2,7 +2,7 @@
  * `postern serve`: reads the configuration, binds, gives up root, opens the store, runs until told
  * to stop.
  *
- * SIGTERM and SIGINT drain and end with 0; a second one ends at once; SIGHUP reloads. A fault that
+ * SIGTERM and SIGINT drain and end with 0; another one a second later ends at once; SIGHUP reloads. A fault that
  * nobody caught ends the process: leases of a dead process are reclaimed at the next start.
  */
 import { dirname } from 'node:path'
@@ -22,6 +22,7 @@ import { createRealClock } from './real-clock.ts'
 import { createReloader, createRereader } from './reload.ts'
 import { becomeServiceUser } from './service-user.ts'
 import { buildSettings, type ServerSettings } from './settings.ts'
+import { untilTold } from './stop-signals.ts'
 import { readVersion } from './version.ts'
 
 export interface ServeOptions {
@@ -96,7 +97,7 @@ export async function runServer(options: ServeOptions): Promise<number> {
   await server.start()
   announce(options, journal, { loaded, settings, warnings: user.kind === 'still-root' ? [user.warning] : [] })
   const doctor = examineAtStart({ settings, configFile: loaded.file, socketPath, clock, journal, print: options.print })
-  await untilTold(() => void reloader.reload().then(undefined, refused))
+  await untilTold({ source: process, clock, reload: () => void reloader.reload().then(undefined, refused), end: () => process.exit(1) })
   doctor.stop()
   journal.note('server', 'info', 'stopping: no new mail, finishing what is under way', { deadlineMs: reloader.current().drainMs })
   await server.stop(reloader.current().drainMs)
@@ -151,21 +152,6 @@ function waysOf({ routes }: ServerSettings['delivery']): readonly string[] {
     return target.kind === 'local' ? ['mailboxes of this machine'] : []
   })
   return [...new Set(ways)]
-}
-
-/** Resolves at the first SIGTERM or SIGINT; a second ends the process without draining. */
-function untilTold(reload: () => void): Promise<void> {
-  return new Promise((resolve) => {
-    let told = false
-    const stop = (): void => {
-      if (told) process.exit(1)
-      told = true
-      resolve()
-    }
-    process.on('SIGTERM', stop)
-    process.on('SIGINT', stop)
-    process.on('SIGHUP', reload)
-  })
 }
 
 /** A bug ends the process: what it was doing is in the store, its leases are reclaimed. */
