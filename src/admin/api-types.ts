@@ -12,7 +12,7 @@ import type { QueueAct, QueueFilter, QueueRow } from '../ports/queue-admin.ts'
 
 export type { DialogueLine, Subsystem } from '../ports/journal.ts'
 export type { ActResult, HistoryPage, QueueAct, QueueCounts, QueueFilter, QueuePage, QueueRow } from '../ports/queue-admin.ts'
-export type { LaneStatus, ListenerStatus, ReloadResult, RouteExplanation, ServerStatus } from '../ports/server-control.ts'
+export type { LaneStatus, ListenerStatus, ReloadResult, RewriteExplanation, RewriteNode, RouteExplanation, ServerStatus } from '../ports/server-control.ts'
 
 /** Every answer with a status of 400 or more. */
 export interface ErrorAnswer {

@@ -28,6 +28,7 @@ export function registerControlRoutes(server: FastifyInstance, parts: AdminParts
   server.get('/v1/status', () => parts.control.status())
   registerSteering(server, parts)
   registerRoute(server, parts)
+  registerRewrite(server, parts)
   registerSubmit(server, parts)
   registerBackup(server, parts)
 }
@@ -79,6 +80,20 @@ function registerRoute(server: FastifyInstance, { control }: AdminParts): void {
   server.get<{ Querystring: RouteQuery }>('/v1/route', { schema: { querystring } }, ({ query }) => {
     const header = [query.header ?? []].flat().map(parseHeaderField)
     return control.explainRoute({ from: withoutBrackets(query.from), to: query.to, submitter: query.submitter ?? null, header })
+  })
+}
+
+function registerRewrite(server: FastifyInstance, { control }: AdminParts): void {
+  const querystring = {
+    type: 'object',
+    additionalProperties: false,
+    required: ['address'],
+    properties: { address: { ...ADDRESS_SCHEMA, minLength: 1 }, from: ADDRESS_SCHEMA },
+  }
+  server.get<{ Querystring: { readonly address: string; readonly from?: string } }>('/v1/rewrite', { schema: { querystring } }, ({ query }) => {
+    const answer = control.explainRewriting({ address: query.address, from: query.from === undefined ? null : withoutBrackets(query.from) })
+    if (answer === null) throw new AdminError('bad-request', `${JSON.stringify(query.address)} is no address, and there is no domain for names`)
+    return answer
   })
 }
 

@@ -12,7 +12,9 @@ import type { Delivery } from '../delivery/delivery.ts'
 import type { Intake } from '../intake/intake.ts'
 import type { ActResult, QueueAdmin, QueueFilter } from '../ports/queue-admin.ts'
 import type { ReloadResult, ServerControl } from '../ports/server-control.ts'
+import type { ExplainedRewriter } from '../rewrite/rewriter.ts'
 import type { DialogueHub } from './dialogue-hub.ts'
+import { explainRewriting, explainRewrittenRoute } from './explain-rewriting.ts'
 import type { ServerJournal } from './journal.ts'
 
 export interface ControlParts {
@@ -21,6 +23,8 @@ export interface ControlParts {
   readonly configFile: string | null
   readonly intake: Intake
   readonly delivery: Delivery
+  /** Null: no address is changed. */
+  readonly rewriter: () => ExplainedRewriter | null
   readonly admin: QueueAdmin
   readonly journal: ServerJournal
   readonly dialogue: DialogueHub
@@ -51,7 +55,8 @@ export function createControl(parts: ControlParts): ServerControl {
       }
     },
     reload: parts.reload,
-    explainRoute: (query) => delivery.explain(query),
+    explainRoute: (query) => explainRewrittenRoute(delivery, parts.rewriter(), query),
+    explainRewriting: (query) => explainRewriting(parts.rewriter(), query),
     async flush(lane) {
       const filter: QueueFilter = lane === null ? { states: ['queued'] } : { states: ['queued'], relay: lane }
       const lanes = delivery.openLanes(lane)

@@ -13,6 +13,7 @@ import { registerDoctor } from './doctor.ts'
 import { escapeContent } from './escape.ts'
 import { registerLog } from './log.ts'
 import { registerQueue } from './queue.ts'
+import { registerRewrite } from './rewrite.ts'
 import { registerServe } from './serve.ts'
 import { registerServer } from './server-commands.ts'
 import { registerStatus } from './status.ts'
@@ -31,7 +32,7 @@ Exit codes: 0 all right, 1 failed, 2 wrong usage, 3 no server is running, 4 refu
 5 not finished in time. docs/cli.md says more.`
 
 /** Commands that do without the configuration's schema. */
-const LIGHT = new Set(['serve', 'status', 'queue', 'captured', 'trace', 'log', 'test', 'route', 'reload', 'backup', 'doctor'])
+const LIGHT = new Set(['serve', 'status', 'queue', 'captured', 'trace', 'log', 'test', 'route', 'rewrite', 'reload', 'backup', 'doctor'])
 
 export async function buildProgram(context: CliContext, argv: readonly string[]): Promise<Command> {
   const program = new Command('postern')
@@ -68,6 +69,7 @@ export async function buildProgram(context: CliContext, argv: readonly string[])
   registerLog(program, context)
   registerTest(program, context)
   registerServer(program, context)
+  registerRewrite(program, context)
   registerDoctor(program, context)
   if (!isLight(argv)) await registerHeavy(program, context)
   registerCompletion(program, context)

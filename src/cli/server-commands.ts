@@ -7,6 +7,7 @@ import type { BackupAnswer, ReloadResult, RouteExplanation } from '../admin/api-
 import { type CliContext, EXIT, print } from './context.ts'
 import { escapeText, toJson } from './escape.ts'
 import { counted, paint, size } from './format.ts'
+import { describeRewriting } from './rewrite.ts'
 import type { GlobalOptions } from './socket-path.ts'
 
 interface RouteOptions {
@@ -43,8 +44,10 @@ function registerRoute(program: Command, context: CliContext): void {
     })
 }
 
-function describeRoute(context: CliContext, { from, to, steps, decision, lane, credential, hosts, obstacle }: RouteExplanation): readonly string[] {
+function describeRoute(context: CliContext, explanation: RouteExplanation): readonly string[] {
+  const { from, to, steps, decision, lane, credential, hosts, obstacle, rewriting, others = [] } = explanation
   return [
+    ...(rewriting === undefined || !changes(rewriting) ? [] : [...describeRewriting(context, rewriting), '']),
     `From ${escapeText(from === '' ? '<>' : from)} to ${escapeText(to)}`,
     ...steps.map(
       ({ rule, matched, why }) =>
@@ -54,6 +57,7 @@ function describeRoute(context: CliContext, { from, to, steps, decision, lane, c
     `Lane ${escapeText(lane)}${credential === null ? '' : `, credential ${escapeText(credential)}`}`,
     ...(hosts === null ? [] : ['Servers, in the order to try:', ...hosts.map(describeHost)]),
     ...(obstacle === null ? [] : [`${paint(context, 'yellow', 'No server:')} ${escapeText(obstacle)}`]),
+    ...others.flatMap((other) => ['', ...describeRoute(context, other)]),
   ]
 }
 

@@ -47,6 +47,10 @@ export interface ServerStatus {
   readonly memory: { readonly rssOctets: number }
 }
 export interface RouteExplanation {
+  /** What happens to the addresses before a route is looked for; the route is that of the first that comes of it. Left out: nothing. */
+  readonly rewriting?: RewriteExplanation
+  /** Routes of the other recipients that the address becomes, at most 19. */
+  readonly others?: readonly RouteExplanation[]
   readonly from: string
   readonly to: string
   /** Every rule in order, until the one that matched. `why` is empty for a rule that takes all mail. */
@@ -59,6 +63,27 @@ export interface RouteExplanation {
   readonly hosts: readonly { readonly name: string; readonly preference: number; readonly addresses: readonly string[]; readonly tls: TlsLevel }[] | null
   /** Why there are none: `4.4.3 looking up the mail servers of example.com failed: timeout`. */
   readonly obstacle: string | null
+}
+/** An address on its way through rules and aliases. */
+export interface RewriteNode {
+  /** Empty: what is written there is no address. */
+  readonly address: string
+  /** The rule that leads on from here; null: none does. */
+  readonly rule: string | null
+  /** `mailbox`, `local-user`, `unknown-user`, `again`, `loop`, `too-deep`, `too-many`, `off`, `invalid`, `unavailable`; null: it has children. */
+  readonly kind: string | null
+  /** The same for people; empty where there is nothing to say. */
+  readonly end: string | null
+  readonly children: readonly RewriteNode[]
+}
+export interface RewriteExplanation {
+  readonly address: string
+  readonly recipient: RewriteNode
+  /** The reply at RCPT; null: it is taken. */
+  readonly refusal: string | null
+  readonly from: string | null
+  /** Rules that change the sender, in order, and what it is after each. */
+  readonly sender: readonly { readonly rule: string; readonly address: string }[]
 }
 export interface ReloadResult {
   readonly changed: readonly string[]
@@ -86,6 +111,8 @@ export interface ServerControl {
     readonly submitter: string | null
     readonly header: readonly (readonly [string, string])[]
   }): Promise<RouteExplanation>
+  /** What an address becomes; null: it is none. */
+  explainRewriting(query: { readonly address: string; readonly from: string | null }): RewriteExplanation | null
   /** Everything queued is due now and suspended lanes are opened; `lane` limits it to one relay. */
   flush(lane: string | null): Promise<{ readonly recipients: number /** Those that were closed and are open now. */; readonly lanes: readonly string[] }>
   /** Level of one subsystem or of all, at run time. */

@@ -127,6 +127,20 @@ describe('route, reload, backup', () => {
     )
   })
 
+  it('says as a tree what an address becomes', async () => {
+    const server = await startCliServer()
+    const { stdout, exitCode } = await server.run(['rewrite', 'sales@x.example', '--from', 'app@x.example'])
+    expect(stdout).toBe(
+      'sales@x.example  rewrite.recipients[0]: map\n  bob@host.example (mailbox of bob)\n  ann@y.example\nSender app@x.example\n  becomes noreply@host.example  rewrite.sendAs[0]\n',
+    )
+    expect(exitCode).toBe(0)
+    expect(JSON.parse((await server.run(['rewrite', 'sales@x.example', '--json'])).stdout)).toMatchObject({ address: 'sales@x.example', sender: [] })
+    const refused = await server.run(['rewrite', 'nobody@x.example'])
+    expect(refused.stdout).toContain('Refused at RCPT: 550 5.1.1 User unknown')
+    expect(refused.exitCode).toBe(1)
+    expect((await server.run(['rewrite', 'root'])).exitCode).toBe(4)
+  })
+
   it('a refused reload says why, line by line, and ends with 4', async () => {
     const server = await startCliServer()
     server.control.fault = Object.assign(new Error('postern.yaml:3: one\npostern.yaml:4: two\u001b[2J'), { name: 'ConfigError' })

@@ -84,6 +84,15 @@ export function createFakeControl(store: MemoryStore, now: () => EpochMs): FakeC
         obstacle: to.endsWith('@dead.example') ? '4.4.3 looking up the mail servers of dead.example failed: TIMEOUT' : null,
       }
     },
+    explainRewriting({ address, from }) {
+      gate()
+      if (!address.includes('@')) return null
+      const leaf = (end: string, kind: string, to: string) => ({ address: to, rule: null, kind, end, children: [] })
+      const children = [leaf('mailbox of bob', 'local-user', 'bob@host.example'), leaf('', 'mailbox', 'ann@y.example')]
+      const refusal = address.startsWith('nobody@') ? '550 5.1.1 User unknown' : null
+      const sender = from === null ? [] : [{ rule: 'rewrite.sendAs[0]', address: 'noreply@host.example' }]
+      return { address, recipient: { address, rule: 'rewrite.recipients[0]: map', kind: null, end: null, children }, refusal, from, sender }
+    },
     async flush(lane) {
       gate()
       control.flushed.push(lane)
