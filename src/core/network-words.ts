@@ -16,6 +16,7 @@ const CONNECTION_WORDS: ReadonlyMap<string, string> = new Map([
   ['ENETUNREACH', 'this machine has no way to the network of the relay'],
   ['ENETDOWN', 'the network of this machine is down'],
   ['EADDRNOTAVAIL', 'this machine does not have the source address, or has no free port left'],
+  ['ENOENT', 'the socket of the relay is not there'],
   ['EACCES', 'this machine does not allow the connection'],
   ['EPERM', 'this machine does not allow the connection'],
   ['EMFILE', 'too many files and connections are open here'],

@@ -155,5 +155,5 @@ function failed(status: EnhancedStatus<5>, reason: string): RecipientOutcome {
 
 function reportOf(outcomes: AttemptReport['outcomes'], hop: HopVerdict, transferMs: number): AttemptReport {
   const delivered = [...outcomes.values()].find((outcome) => outcome.kind === 'delivered')
-  return { outcomes, hop, timings: { setupMs: 0, transferMs, sessionUse: 1 }, remoteMta: delivered?.remoteMta ?? null, tls: null }
+  return { outcomes, hop, timings: { setupMs: 0, transferMs, sessionUse: 0 }, remoteMta: delivered?.remoteMta ?? null, tls: null }
 }
