@@ -3,7 +3,7 @@
  */
 import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import type { BackupAnswer, ReloadResult, RouteExplanation } from '../admin/api-types.ts'
+import type { BackupAnswer, ReloadResult, RewriteExplanation, RouteExplanation } from '../admin/api-types.ts'
 import { type CliContext, EXIT, print } from './context.ts'
 import { escapeText, toJson } from './escape.ts'
 import { counted, paint, size } from './format.ts'
@@ -59,6 +59,11 @@ function describeRoute(context: CliContext, explanation: RouteExplanation): read
     ...(obstacle === null ? [] : [`${paint(context, 'yellow', 'No server:')} ${escapeText(obstacle)}`]),
     ...others.flatMap((other) => ['', ...describeRoute(context, other)]),
   ]
+}
+
+/** Addresses that stay as they are need no words. */
+function changes({ recipient, refusal, sender }: RewriteExplanation): boolean {
+  return recipient.kind !== 'mailbox' || refusal !== null || sender.length > 0
 }
 
 function describeHost({ name, preference, addresses, tls }: NonNullable<RouteExplanation['hosts']>[number]): string {
