@@ -14,7 +14,7 @@ import { createRouter, type Router } from '../delivery/router.ts'
 import type { DeliverySettings } from '../delivery/settings.ts'
 import { createSpfEvaluation } from '../doctor/evaluate-spf.ts'
 import { examine } from '../doctor/examine.ts'
-import type { CheckName, Finding } from '../doctor/finding.ts'
+import { CHECKS, type CheckName, type Finding } from '../doctor/finding.ts'
 import type { Departure, DoctorFacts, DoctorParts, EgressAddress, ProbeResult, SenderDomain, SentMail } from '../doctor/subject.ts'
 import { keysFor, signingKeys } from '../message/dkim-keyring.ts'
 import { dkimRecord } from '../message/dkim-record.ts'
@@ -58,11 +58,17 @@ export async function examineSetup(request: DoctorRequest): Promise<{ readonly h
     const facts = await gatherFacts(request, settings)
     const probes = createProbes(settings, clock)
     const subject = { facts, parts: { dns, spf: createSpfEvaluation(dns), ...probes } }
-    return { hostname: settings.hostname, findings: await examine(subject, { names, clock, done }) }
+    return { hostname: settings.hostname, findings: await examine(subject, { names: wanted(names, facts), clock, done }) }
   } finally {
     dns.close()
   }
 }
+
+/** Where nothing leaves the machine, nobody outside is asked, unless a check was asked for by name. */
+function wanted(names: readonly CheckName[], { delivery }: DoctorFacts): readonly CheckName[] {
+  return delivery.captureOnly && names.length === CHECKS.length ? MACHINE_CHECKS : names
+}
+const MACHINE_CHECKS: readonly CheckName[] = ['store', 'disk', 'open-files', 'listener', 'configuration']
 
 async function gatherFacts(request: DoctorRequest, settings: ServerSettings): Promise<DoctorFacts> {
   const { loaded, server, clock } = request
@@ -91,6 +97,7 @@ async function gatherFacts(request: DoctorRequest, settings: ServerSettings): Pr
     configWarnings: loaded.warnings.map(({ key, message, remedy }) => ({ text: key === '' ? message : `${key}: ${message}`, remedy: remedy ?? '' })),
     port25Host: request.port25Host,
     clockSynchronised: isClockSynchronised(),
+    validatingAsked: settings.dns.validating,
   }
 }
 

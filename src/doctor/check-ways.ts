@@ -73,6 +73,14 @@ export async function checkResolver({ facts, parts }: Subject): Promise<readonly
     return [say.fault(`the DNS does not answer: ${fault.code}, ${fault.message}`, 'Check `dns.servers`, or the name servers in /etc/resolv.conf.')]
   }
   if (!facts.delivery.direct) return [say.ok('the DNS answers')]
+  if (facts.validatingAsked && !parts.dns.validates) {
+    return [
+      say.warning(
+        'the resolver is configured as validating, but is not reached over loopback: its word is not taken, and DANE is off',
+        'Run a validating resolver here (unbound), then: postern config set dns.servers "[127.0.0.1]"',
+      ),
+    ]
+  }
   if (!parts.dns.validates) {
     return [
       say.warning(

@@ -97,6 +97,8 @@ export interface DoctorFacts {
   /** Where port 25 is tried; null: nobody was chosen. */
   readonly port25Host: string | null
   readonly clockSynchronised: boolean | null
+  /** `dns.validating` is set; whether it counts, the resolver itself says. */
+  readonly validatingAsked: boolean
 }
 
 /** A session that was opened to see whether it can be, and ended with QUIT. */

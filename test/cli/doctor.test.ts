@@ -61,6 +61,14 @@ describe('postern doctor', () => {
     expect(ran).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('There are: hostname, ptr') })
   })
 
+  it('asks nobody outside while everything is captured', async () => {
+    const folder = makeTempFolder()
+    writeFileSync(join(folder, 'postern.yaml'), 'hostname: app.example.com\n')
+    const ran = await runCli(['--config', join(folder, 'postern.yaml'), '--json', 'doctor'], { clock: createRealClock(), cwd: folder })
+    const checks = new Set((JSON.parse(ran.stdout) as Examined).findings.map(({ check }) => check))
+    expect(checks).toEqual(new Set(['store', 'disk', 'open-files', 'listener', 'configuration']))
+  })
+
   it('examines the machine without a server, and says so in JSON', async () => {
     const folder = makeTempFolder()
     writeFileSync(join(folder, 'postern.yaml'), 'hostname: app.example.com\nlisten: ["smtp://127.0.0.1:2525"]\n')

@@ -280,8 +280,11 @@ describe('the resolver', () => {
     const zone = { 'MX example.com': 'SERVFAIL', 'MX mail.example.com': 'SERVFAIL' } as const
     expect(await only('resolver', { zone })).toMatchObject({ state: 'fault' })
   })
+  it('whose word is not taken, because it is not here, is a warning that says so', async () => {
+    expect(await only('resolver', { dns: { validates: false } })).toMatchObject({ state: 'warning', says: expect.stringContaining('loopback') })
+  })
   it('that does not validate is a warning for direct delivery only', async () => {
-    expect(await only('resolver', { dns: { validates: false } })).toMatchObject({ state: 'warning' })
+    expect(await only('resolver', { dns: { validates: false }, facts: { validatingAsked: false } })).toMatchObject({ state: 'warning' })
     expect(await only('resolver', { dns: { validates: false }, facts: BY_RELAY })).toMatchObject({ state: 'ok' })
   })
   it('that should validate, but marks nothing, is a warning', async () => {

@@ -51,6 +51,7 @@ const FACTS: DoctorFacts = {
   configWarnings: [],
   port25Host: 'mx.example.net',
   clockSynchronised: true,
+  validatingAsked: true,
 }
 
 export interface SubjectChanges {
