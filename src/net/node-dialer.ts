@@ -98,6 +98,10 @@ class NodeConnection implements Connection {
     return this.#open ? this.#socket.write(bytes) : true
   }
 
+  get idle(): boolean {
+    return this.#open && this.#socket.writableLength === 0
+  }
+
   batch(write: () => void): void {
     const socket = this.#socket
     socket.cork()

@@ -22,6 +22,11 @@ export interface StoredContent {
   readonly whole: Uint8Array | null
   /** Streams it; throws `StoreFault` of kind `damaged` before the last chunk if size or hash differ. */
   chunks(): AsyncIterable<Uint8Array>
+  /**
+   * Says that nobody reads octets of it any more, neither here nor in a socket's queue: their memory may be used again.
+   * Who is not sure never calls it; then it is collected as any other.
+   */
+  giveBack?(): void
 }
 
 export interface SweepRequest {

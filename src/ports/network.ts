@@ -47,6 +47,8 @@ export interface Connection {
   readonly remote: NetworkAddress & { readonly port: number }
   /** The bytes are the connection's from then on. False: wait for `onDrain` before writing more. */
   write(bytes: Uint8Array): boolean
+  /** Of all that was written, nothing waits in memory any more. */
+  readonly idle: boolean
   /** Groups the writes inside into as few segments as possible. */
   batch(write: () => void): void
   /** Rejects with a NetworkFault in `cause`; no plain byte received after the call is ever delivered. */

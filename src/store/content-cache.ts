@@ -14,13 +14,20 @@ export interface ContentCache {
   begin(ref: BodyRef, piece: Uint8Array, at: number): boolean
   /** What was begun is whole and accepted. Nothing happens if it is no longer there. */
   complete(ref: BodyRef, sizeOctets: number, uses: number): void
-  get(ref: BodyRef): ContentPieces | null
+  /** Null: it has to be read. */
+  lend(ref: BodyRef): Loan | null
   /** One attempt is over; with the last one the content goes. */
   release(ref: BodyRef): void
   /** Whatever is known of it goes. */
   drop(ref: BodyRef): void
   /** Octets that fit in without pushing anything out. */
   readonly room: number
+}
+
+export interface Loan {
+  readonly pieces: ContentPieces
+  /** The borrower, and whoever he gave them to, reads the pieces no more. Without it their memory is not used again. */
+  giveBack(): void
 }
 
 /** A view may keep a much larger buffer alive: beyond this much waste it is copied. */
@@ -31,9 +38,14 @@ interface Entry {
   octets: number
   /** Null: it is still coming in. */
   uses: number | null
+  /** Its pieces are whole chunks of memory that was given to us. */
+  readonly isOurs: boolean
+  /** Loans that were not given back. */
+  readers: number
 }
 
-export function createContentCache(octetsMax: number): ContentCache {
+/** `reuse` gets the pieces of content that came in pieces, was used to its end and is read by nobody. */
+export function createContentCache(octetsMax: number, reuse: (piece: Uint8Array) => void = () => undefined): ContentCache {
   const entries = new Map<BodyRef, Entry>()
   let octets = 0
   const remove = (ref: BodyRef, entry: Entry): void => {
@@ -52,7 +64,7 @@ export function createContentCache(octetsMax: number): ContentCache {
         return
       }
       if (content.byteLength > octetsMax) return
-      entries.set(ref, { pieces: [unwasteful(content)], octets: content.byteLength, uses })
+      entries.set(ref, { pieces: [unwasteful(content)], octets: content.byteLength, uses, isOurs: false, readers: 0 })
       octets += content.byteLength
       for (const [oldest, entry] of entries) {
         if (octets <= octetsMax) break
@@ -65,7 +77,7 @@ export function createContentCache(octetsMax: number): ContentCache {
         if (octets + piece.byteLength <= octetsMax) break
         if (entry.uses === null) remove(oldest, entry)
       }
-      const entry = entries.get(ref) ?? { pieces: [], octets: 0, uses: null }
+      const entry = entries.get(ref) ?? { pieces: [], octets: 0, uses: null, isOurs: true, readers: 0 }
       if (entry.octets !== at || octets + piece.byteLength > octetsMax) {
         drop(ref)
         return false
@@ -82,19 +94,33 @@ export function createContentCache(octetsMax: number): ContentCache {
       entry.uses = (entry.uses ?? 0) + uses
       if (entry.uses <= 0 || entry.octets !== sizeOctets) remove(ref, entry)
     },
-    get: (ref) => {
+    lend(ref) {
       const entry = entries.get(ref)
-      return entry === undefined || entry.uses === null ? null : entry.pieces
+      return entry === undefined || entry.uses === null ? null : loanOf(entry)
     },
     release(ref) {
       const entry = entries.get(ref)
       if (entry === undefined || entry.uses === null) return
       entry.uses -= 1
-      if (entry.uses <= 0) remove(ref, entry)
+      if (entry.uses > 0) return
+      remove(ref, entry)
+      if (entry.isOurs && entry.readers === 0) for (const piece of entry.pieces) reuse(piece)
     },
     drop,
     get room() {
       return octetsMax - octets
+    },
+  }
+}
+
+function loanOf(entry: Entry): Loan {
+  let isOut = true
+  entry.readers += 1
+  return {
+    pieces: entry.pieces,
+    giveBack() {
+      if (isOut) entry.readers -= 1
+      isOut = false
     },
   }
 }

@@ -21,6 +21,7 @@ import { createQueueAdmin } from './sqlite/queue-admin.ts'
 import { createQueueStore } from './sqlite/queue-store.ts'
 import { ReaderThread } from './sqlite/reader-thread.ts'
 import { createRecovery } from './sqlite/recovery.ts'
+import { createSpareChunks } from './sqlite/spare-chunks.ts'
 import { createContentReader } from './sqlite/stored-content.ts'
 import { StoreOpenError } from './store-open-error.ts'
 
@@ -118,12 +119,13 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     await closeAll()
     throw openError(folder, error)
   }
-  const cache = createContentCache(options.cacheOctetsMax ?? CACHE_OCTETS_MAX)
+  const spare = createSpareChunks()
+  const cache = createContentCache(options.cacheOctetsMax ?? CACHE_OCTETS_MAX, spare.give)
   const content = createContentReader(contents)
   let closing: Promise<void> | null = null
   return {
     queue: createQueueStore({ writer, cache, randomToken, now: () => clock.now() }),
-    bodies: createBodyStore({ writer, reader: content, cache, clock }),
+    bodies: createBodyStore({ writer, reader: content, cache, clock, spare }),
     admin: createQueueAdmin({ path: paths.database, writer, reader: looks, content }),
     health: async () => ({ ...stateOf(writer), ...sizesOf(paths, folder) }),
     reopen,

@@ -69,6 +69,8 @@ export class Ride {
   staleTries = 0
   /** Hosts and addresses that were tried after another one had failed. */
   furtherTries = 0
+  /** A connection may still hold octets of the content. */
+  contentInUse = false
   eightBit: EightBitState = { kind: 'unknown' }
   headerIsAscii: boolean | null = null
   /** These parts of the content go out converted to 7 bit; null: nothing is changed. */

@@ -35,6 +35,11 @@ export class SessionOutput {
     if (this.#depth === 0) this.#flush()
   }
 
+  /** Everything has left: no memory that was added is read any more. */
+  get idle(): boolean {
+    return this.#octets === 0 && this.#connection?.idle === true
+  }
+
   /** Turns nest; the outermost writes. */
   enter(): void {
     this.#depth++

@@ -264,6 +264,7 @@ export class SmtpSession {
   #ended(ended: Carried): void {
     const { transaction } = ended
     if (transaction.end !== 'broken') this.#used++
+    if (!this.#output.idle) ended.ride.contentInUse = true
     const nowMs = this.#parts.clock.monotonicMs()
     this.#idleSinceMs = nowMs
     this.#owner.onRideEnd(this, ended.ride, {

@@ -251,6 +251,7 @@ class SmtpTransport implements Transport {
       outcomes.set(recipient.id, ride.outcomes.get(recipient.id) ?? { kind: 'untried', reason: untriedReason })
     }
     const { last } = ride
+    if (!ride.contentInUse) ride.content.giveBack?.()
     ride.resolve({
       outcomes,
       hop: ride.hop ?? NOT_REACHED,

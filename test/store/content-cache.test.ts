@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { BodyRef } from '../../src/core/brand.ts'
-import { type ContentPieces, createContentCache } from '../../src/store/content-cache.ts'
+import { type ContentCache, type ContentPieces, createContentCache } from '../../src/store/content-cache.ts'
 
 const ref = (name: string): BodyRef => name as BodyRef
+const held = (cache: ContentCache, name: BodyRef): ContentPieces | null => cache.lend(name)?.pieces ?? null
 const octetsOf = (pieces: ContentPieces | null): readonly number[] | null => pieces?.map((piece) => piece.byteLength) ?? null
 
 describe('content cache', () => {
@@ -12,13 +13,13 @@ describe('content cache', () => {
     cache.put(ref('b'), new Uint8Array(40), 1)
     expect(cache.room).toBe(20)
     cache.put(ref('c'), new Uint8Array(40), 1)
-    expect([cache.get(ref('a')), octetsOf(cache.get(ref('b'))), octetsOf(cache.get(ref('c')))]).toEqual([null, [40], [40]])
+    expect([held(cache, ref('a')), octetsOf(held(cache, ref('b'))), octetsOf(held(cache, ref('c')))]).toEqual([null, [40], [40]])
     expect(cache.room).toBe(20)
   })
   it('takes nothing larger than itself', () => {
     const cache = createContentCache(100)
     cache.put(ref('a'), new Uint8Array(101), 1)
-    expect(cache.get(ref('a'))).toBeNull()
+    expect(held(cache, ref('a'))).toBeNull()
     expect(cache.room).toBe(100)
   })
   it('keeps content until the last attempt that may ask for it is over', () => {
@@ -28,28 +29,28 @@ describe('content cache', () => {
     expect(cache.room).toBe(70)
     cache.release(ref('a'))
     cache.release(ref('a'))
-    expect(cache.get(ref('a'))).not.toBeNull()
+    expect(held(cache, ref('a'))).not.toBeNull()
     cache.release(ref('a'))
     cache.release(ref('a'))
-    expect([cache.get(ref('a')), cache.room]).toEqual([null, 100])
+    expect([held(cache, ref('a')), cache.room]).toEqual([null, 100])
   })
   it('does not keep a large buffer alive for a small part of it', () => {
     const cache = createContentCache(1_000_000)
     const slab = Buffer.alloc(64 * 1024)
     cache.put(ref('small'), slab.subarray(100, 200), 1)
-    expect(cache.get(ref('small'))?.[0]?.buffer).not.toBe(slab.buffer)
+    expect(held(cache, ref('small'))?.[0]?.buffer).not.toBe(slab.buffer)
     cache.put(ref('most'), slab.subarray(0, 60_000), 1)
-    expect(cache.get(ref('most'))?.[0]?.buffer).toBe(slab.buffer)
+    expect(held(cache, ref('most'))?.[0]?.buffer).toBe(slab.buffer)
   })
   it('gives content that comes in pieces only when it is whole and accepted', () => {
     const cache = createContentCache(100)
     expect(cache.begin(ref('a'), new Uint8Array(40), 0)).toBe(true)
     expect(cache.begin(ref('a'), new Uint8Array(20), 40)).toBe(true)
-    expect([cache.get(ref('a')), cache.room]).toEqual([null, 40])
+    expect([held(cache, ref('a')), cache.room]).toEqual([null, 40])
     cache.complete(ref('a'), 60, 1)
-    expect(octetsOf(cache.get(ref('a')))).toEqual([40, 20])
+    expect(octetsOf(held(cache, ref('a')))).toEqual([40, 20])
     cache.release(ref('a'))
-    expect([cache.get(ref('a')), cache.room]).toEqual([null, 100])
+    expect([held(cache, ref('a')), cache.room]).toEqual([null, 100])
   })
   it('keeps no content of which a piece is missing', () => {
     const cache = createContentCache(100)
@@ -60,7 +61,7 @@ describe('content cache', () => {
     cache.release(ref('b'))
     cache.begin(ref('short'), new Uint8Array(40), 0)
     cache.complete(ref('short'), 41, 1)
-    expect([cache.get(ref('tail')), cache.get(ref('short')), cache.room]).toEqual([null, null, 100])
+    expect([held(cache, ref('tail')), held(cache, ref('short')), cache.room]).toEqual([null, null, 100])
   })
   it('begins nothing at the cost of what waits for its delivery, but of what never came to an end', () => {
     const cache = createContentCache(100)
@@ -68,6 +69,46 @@ describe('content cache', () => {
     cache.begin(ref('left'), new Uint8Array(40), 0)
     expect(cache.begin(ref('new'), new Uint8Array(50), 0)).toBe(true)
     expect(cache.begin(ref('new'), new Uint8Array(10), 50)).toBe(false)
-    expect([octetsOf(cache.get(ref('waits'))), cache.room]).toEqual([[50], 50])
+    expect([octetsOf(held(cache, ref('waits'))), cache.room]).toEqual([[50], 50])
+  })
+  describe('memory that may be used again', () => {
+    const reused: Uint8Array[] = []
+    const whole = (): ContentCache => {
+      reused.length = 0
+      const cache = createContentCache(100, (piece) => void reused.push(piece))
+      cache.begin(ref('a'), new Uint8Array(40), 0)
+      cache.begin(ref('a'), new Uint8Array(20), 40)
+      cache.complete(ref('a'), 60, 2)
+      return cache
+    }
+    it('is that of content whose last use is over and which every reader gave back', () => {
+      const cache = whole()
+      const loans = [cache.lend(ref('a')), cache.lend(ref('a'))]
+      for (const loan of loans) loan?.giveBack()
+      cache.release(ref('a'))
+      expect(reused).toEqual([])
+      cache.release(ref('a'))
+      expect(octetsOf(reused)).toEqual([40, 20])
+    })
+    it('is none while one reader has not said that he has ended', () => {
+      const cache = whole()
+      const [first] = [cache.lend(ref('a')), cache.lend(ref('a'))]
+      first?.giveBack()
+      first?.giveBack()
+      cache.release(ref('a'))
+      cache.release(ref('a'))
+      expect(reused).toEqual([])
+    })
+    it('is none of what was pushed out, given up or came in one piece', () => {
+      const cache = whole()
+      cache.put(ref('b'), new Uint8Array(70), 1)
+      cache.release(ref('b'))
+      cache.begin(ref('c'), new Uint8Array(10), 0)
+      cache.drop(ref('c'))
+      cache.begin(ref('d'), new Uint8Array(10), 0)
+      cache.complete(ref('d'), 11, 1)
+      cache.release(ref('a'))
+      expect(reused).toEqual([])
+    })
   })
 })

@@ -52,6 +52,30 @@ describe('large content', () => {
     const reports = await Promise.all([1, 2, 3].map(() => deliver(makeBatch(relay, { openContent: () => Promise.resolve(megabytes(1)) }))))
     expect(reports.map((report) => outcomesOf(report)[0])).toEqual(['delivered 2.0.0', 'delivered 2.0.0', 'delivered 2.0.0'])
   })
+  describe('whose memory is to be used again', () => {
+    const lent = (): { readonly content: StoredContent; given(): number } => {
+      let given = 0
+      return { content: { ...megabytes(1), giveBack: () => void given++ }, given: () => given }
+    }
+    it('is given back once, when it has left', async () => {
+      const peer = await serving()
+      const { deliver } = createBench()
+      const { content: stored, given } = lent()
+      expect(outcomesOf(await deliver(makeBatch(makeRelay(peer), { openContent: () => Promise.resolve(stored) })))).toEqual(['delivered 2.0.0'])
+      expect(given()).toBe(1)
+    })
+    it('is not given back while a socket may still hold some of it', async () => {
+      const peer = await peerOf(greeted(CAPABILITIES, ...ENVELOPE, TAKEN, stopReading, stay))
+      const { deliver, clock } = createBench()
+      const { content: stored, given } = lent()
+      const many: StoredContent = { ...stored, chunks: () => megabytes(64).chunks() }
+      const sent = deliver(makeBatch(makeRelay(peer), { openContent: () => Promise.resolve(many) }))
+      for (let i = 0; i < 40; i++) await clock.settle()
+      await clock.advance(600_000)
+      expect(outcomesOf(await sent)[0]).toMatch(/^deferred /)
+      expect(given()).toBe(0)
+    })
+  })
   it('waits for a peer that does not read, and times out without having buffered it (O05, O33)', async () => {
     const peer = await peerOf(greeted(CAPABILITIES, ...ENVELOPE, TAKEN, stopReading, stay))
     const { deliver, clock } = createBench()

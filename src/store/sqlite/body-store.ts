@@ -3,9 +3,10 @@
  */
 import type { Clock } from '../../core/clock.ts'
 import type { BodyStore, StoredContent } from '../../ports/body-store.ts'
-import type { ContentCache, ContentPieces } from '../content-cache.ts'
+import type { ContentCache, Loan } from '../content-cache.ts'
 import { ChunkWriter } from './chunk-writer.ts'
 import type { GroupCommit } from './group-commit.ts'
+import type { SpareChunks } from './spare-chunks.ts'
 import type { ContentReader } from './stored-content.ts'
 
 export interface BodyStoreParts {
@@ -13,15 +14,15 @@ export interface BodyStoreParts {
   readonly reader: ContentReader
   readonly cache: ContentCache
   readonly clock: Clock
+  readonly spare: SpareChunks
 }
 
-export function createBodyStore({ writer, reader, cache, clock }: BodyStoreParts): BodyStore {
-  const spare: Buffer[] = []
+export function createBodyStore({ writer, reader, cache, clock, spare }: BodyStoreParts): BodyStore {
   return {
     put: (ref) => new ChunkWriter(ref, { writer, cache, begunAt: clock.now(), spare }),
     async open(ref) {
-      const cached = cache.get(ref)
-      return cached === null ? reader.open(ref) : contentAtHand(cached)
+      const loan = cache.lend(ref)
+      return loan === null ? reader.open(ref) : contentAtHand(loan)
     },
     sweep: (request) =>
       writer.submit({
@@ -37,7 +38,7 @@ export function createBodyStore({ writer, reader, cache, clock }: BodyStoreParts
   }
 }
 
-function contentAtHand(pieces: ContentPieces): StoredContent {
+function contentAtHand({ pieces, giveBack }: Loan): StoredContent {
   const [only] = pieces
   return {
     sizeOctets: pieces.reduce((sum, piece) => sum + piece.byteLength, 0),
@@ -45,5 +46,6 @@ function contentAtHand(pieces: ContentPieces): StoredContent {
     async *chunks() {
       yield* pieces
     },
+    giveBack,
   }
 }

@@ -2,31 +2,26 @@
  * Content on its way into the store: cut into chunks, of which a few may wait for their commit.
  *
  * Content of moderate size stays at hand for the delivery that follows. Chunks of larger content are
- * used again once they are stored: buffers thrown away at the speed of a large content would pile
- * up long before they are collected.
+ * used again once they are stored.
  */
 import type { BodyRef, QueueId } from '../../core/brand.ts'
 import { queueIdToNumber } from '../../core/queue-id.ts'
 import type { BodyWriter } from '../../ports/body-store.ts'
-import { INLINE_OCTETS_MAX } from '../../ports/queue-store.ts'
 import type { ContentCache } from '../content-cache.ts'
 import type { GroupCommit } from './group-commit.ts'
+import { CHUNK_OCTETS, type SpareChunks } from './spare-chunks.ts'
 
 export interface ChunkWriterParts {
   readonly writer: GroupCommit
   readonly cache: ContentCache
   readonly begunAt: number
-  /** Chunks that nobody uses now, of all writers. */
-  readonly spare: Buffer[]
+  readonly spare: SpareChunks
 }
 
-const CHUNK_OCTETS = INLINE_OCTETS_MAX
 /** Chunks of one message that may wait for their commit before the caller has to. */
 const CHUNKS_UNDER_WAY_MAX = 2
 /** Larger content is read back for its delivery. */
 const KEPT_OCTETS_MAX = 4 * 1024 * 1024
-/** 2 MiB. */
-const SPARE_MAX = 8
 
 /** A fault shows at the next call, and at `finish` at the latest. */
 export class ChunkWriter implements BodyWriter {
@@ -53,7 +48,7 @@ export class ChunkWriter implements BodyWriter {
   async write(bytes: Uint8Array): Promise<void> {
     this.#check()
     for (let at = 0; at < bytes.byteLength; ) {
-      this.#chunk ??= this.#parts.spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK_OCTETS)
+      this.#chunk ??= this.#parts.spare.take()
       const taken = Math.min(bytes.byteLength - at, CHUNK_OCTETS - this.#filled)
       this.#chunk.set(bytes.subarray(at, at + taken), this.#filled)
       this.#filled += taken
@@ -133,8 +128,7 @@ export class ChunkWriter implements BodyWriter {
 
   #ended(reusable: Buffer | null): void {
     this.#underWay -= 1
-    const { spare } = this.#parts
-    if (reusable !== null && reusable.byteLength === CHUNK_OCTETS && spare.length < SPARE_MAX) spare.push(reusable)
+    if (reusable !== null) this.#parts.spare.give(reusable)
     for (const resolve of this.#waiting.splice(0)) resolve()
   }
 }
