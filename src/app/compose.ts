@@ -23,7 +23,7 @@ import { createCaptureTransport } from '../transports/capture-transport.ts'
 import { createMailboxTransport } from '../transports/mailbox-transport.ts'
 import { createMxDestinations, type MxDestinations } from '../transports/mx-destinations.ts'
 import { createSmtpTransport } from '../transports/smtp-transport.ts'
-import { makeQueueDue } from './control.ts'
+import { clockStepBack, makeQueueDue } from './control.ts'
 import type { DialogueHub } from './dialogue-hub.ts'
 import type { ServerJournal } from './journal.ts'
 import { createRetention, type Retention } from './retention.ts'
@@ -78,7 +78,8 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     ...(parts.crashAt === null ? {} : { crashAt: parts.crashAt }),
     ...(parts.faults === undefined ? {} : { faults: parts.faults }),
   })
-  const newQueueId = createQueueIds(() => clock.now(), await lastQueueId(store))
+  const lastId = await lastQueueId(store)
+  const newQueueId = createQueueIds(() => clock.now(), lastId)
   const dns = createDnsResolver({ settings: settings.dns, clock, systemServers: createSystemServers(clock) })
   const signer = createSigner(settings.dkim, { clock, journal })
   const rewriting = createRewriting(settings.rewrite, { clock, journal })
@@ -99,11 +100,12 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     signer,
     rewriter: rewriting.rewriter,
     localMail: rewriting.localMail,
-    clockWentBack: () => {
-      const noted = (error: Error): void => journal.note('delivery', 'error', 'mail waits although the clock was set back', { reason: error.message })
-      makeQueueDue(store.admin, clock.now()).then(delivery.wake, noted)
-    },
+    clockWentBack: () => void clockWentBack(),
   })
+  const clockWentBack = (): Promise<void> => {
+    const noted = (error: Error): void => journal.note('delivery', 'error', 'mail waits although the clock was set back', { reason: error.message })
+    return makeQueueDue(store.admin, clock.now()).then(delivery.wake, noted)
+  }
   const retention = createRetention({ settings: settings.retention, bodies: store.bodies, clock, journal })
   return {
     store,
@@ -117,6 +119,11 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     async start() {
       await tls.start()
       await delivery.start()
+      const backMs = clockStepBack(lastId, clock.now())
+      if (backMs > 0) {
+        journal.note('delivery', 'warn', 'the wall clock was set back while the server was stopped', { backMs })
+        await clockWentBack()
+      }
       intake.serve({ store: store.queue, bodies: store.bodies, admission: delivery.admission, newQueueId, signer, rewriter: rewriting.rewriter })
       retention.start()
     },

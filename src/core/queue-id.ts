@@ -50,6 +50,11 @@ export function firstQueueIdAt(time: EpochMs): QueueId {
   return queueIdFromNumber(Math.max(0, time - EPOCH_2020_MS) * PER_MS)
 }
 
+/** When a message of that id was accepted by the clock of then; later if that clock had been set back before. */
+export function timeOfQueueId(id: QueueId): EpochMs {
+  return (Math.floor(queueIdToNumber(id) / PER_MS) + EPOCH_2020_MS) as EpochMs
+}
+
 /** Makes ids above `above` (the highest one in the store), whatever the clock does. */
 export function createQueueIds(now: () => EpochMs, above: QueueId | null): () => QueueId {
   let last = above === null ? -1 : queueIdToNumber(above)

@@ -10,6 +10,7 @@ import {
   queueIdToNumber,
   recipientId,
   splitRecipientId,
+  timeOfQueueId,
 } from '../../src/core/queue-id.ts'
 
 const START = Date.UTC(2026, 0, 1) as EpochMs
@@ -25,6 +26,11 @@ describe('queue ids', () => {
       }),
     )
     expect(queueIdToNumber(queueIdFromNumber(Number.MAX_SAFE_INTEGER))).toBe(Number.MAX_SAFE_INTEGER)
+  })
+
+  it('tell the time at which they were made', () => {
+    const next = createQueueIds(() => START, null)
+    expect([next(), next(), next()].map(timeOfQueueId)).toEqual([START, START, START])
   })
 
   it('sort as text in the order of their numbers', () => {
