@@ -31,7 +31,8 @@ captures all mail: nothing leaves the machine.
 **Paths** that are relative start from the folder of the file.
 
 **Secrets** never stand in the file, only where they are: \`{ file: secrets/google }\` (mode 0600), \`{ env: NAME }\`, or
-\`{ credential: NAME }\` (systemd's LoadCredential). A changed password file counts at the next login, without a reload.
+\`{ credential: NAME }\` (systemd's LoadCredential). A changed password file counts at the next login, without a reload; a changed
+DKIM key after a reload.
 
 **Patterns** for addresses: \`user@example.com\`, \`*@example.com\`, \`example.com\` (any user there), \`*.example.com\` (any domain
 below), \`<>\` (the null sender), \`*\`. Write those that begin with \`*\` in quotes: for YAML, \`*\` begins an alias.
@@ -72,9 +73,7 @@ function rowsBelow(path: string, node: SchemaNode): readonly string[] {
   const inner = [node, ...(node.anyOf ?? [])]
   return inner.flatMap((each) => [
     ...Object.entries(each.properties ?? {}).flatMap(([key, child]) => row(`${path}.${key}`, child)),
-    ...(typeof each.additionalProperties === 'object' && each.additionalProperties.properties !== undefined
-      ? rowsBelow(`${path}.NAME`, each.additionalProperties)
-      : []),
+    ...(typeof each.additionalProperties === 'object' ? rowsBelow(`${path}.NAME`, each.additionalProperties) : []),
     ...(each.items === undefined ? [] : rowsBelow(`${path}[]`, each.items)),
   ])
 }
