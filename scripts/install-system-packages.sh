@@ -7,7 +7,7 @@ declare -A command_of=(
   [curl]=/usr/bin/curl [python3]=python3 [libmail-java]=/usr/share/java/javax.mail.jar
   [libjakarta-mail-java]=/usr/share/java/jakarta-mail.jar [strace]=/usr/bin/strace [xfsprogs]=/usr/sbin/mkfs.xfs
   [iproute2]=ip [nmap]=/usr/bin/nmap [procps]=ps [openssl]=openssl [default-jdk-headless]=javac
-  [zsh]=zsh [fish]=fish [knot]=/usr/sbin/knotd [knot-dnsutils]=/usr/bin/kdig [unbound]=/usr/sbin/unbound
+  [zsh]=zsh [fish]=fish [dovecot-lmtpd]=/usr/lib/dovecot/lmtp [perl]=/usr/bin/perl [knot]=/usr/sbin/knotd [knot-dnsutils]=/usr/bin/kdig [unbound]=/usr/sbin/unbound
   [opendkim]=/usr/sbin/opendkim [python3-dkim]=/usr/bin/dkimverify [python3-dnspython]=
 )
 names=("${!command_of[@]}" python3-nacl libsasl2-modules libnet-ssleay-perl libauthen-sasl-perl)
