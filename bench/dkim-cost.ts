@@ -14,7 +14,7 @@ import { signedNames } from '../src/message/dkim-fields.ts'
 import type { DkimKey } from '../src/message/dkim-keyring.ts'
 
 const AT_A_TIME = 10
-const WARM_UP = 200
+const WARM_UP = 1500
 const MESSAGES = 2000
 
 const clock: Clock = { now: () => Date.now() as EpochMs, monotonicMs: () => performance.now(), after: () => () => undefined }

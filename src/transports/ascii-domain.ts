@@ -3,6 +3,7 @@
  * address literal (RFC 5321 §4.1.3).
  */
 import { isNonAscii, parseDomain } from '../core/address.ts'
+import { asciiDomain as toAscii } from '../core/ascii-domain.ts'
 
 export type AsciiName =
   | { readonly kind: 'name'; readonly name: string }
@@ -17,12 +18,4 @@ export function asciiDomain(text: string): AsciiName {
   if (typeof domain !== 'string') return { kind: 'literal', address: domain.addressLiteral.replace(/^IPv6:/i, '') }
   const name = isNonAscii(domain) ? toAscii(domain) : domain
   return name === null ? { kind: 'none' } : { kind: 'name', name }
-}
-
-/** Null if there is no such form. */
-export function toAscii(domain: string): string | null {
-  // The URL parser maps names as UTS #46 says. Only letters, digits, dots and hyphens may come out, and nothing that a URL reads otherwise may go in.
-  if (/[\0-,/:-@[-^`{-\x7f]/.test(domain)) return null
-  const name = URL.parse(`http://${domain}`)?.hostname ?? ''
-  return /^[a-z0-9-]+(?:\.[a-z0-9-]+)*$/.test(name) && name.length <= 255 ? name : null
 }

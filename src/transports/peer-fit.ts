@@ -6,6 +6,7 @@
  * What it refuses never reaches the wire.
  */
 import { isNonAscii } from '../core/address.ts'
+import { asciiDomain as toAscii } from '../core/ascii-domain.ts'
 import type { DomainName } from '../core/brand.ts'
 import type { Failure } from '../core/classify.ts'
 import type { Envelope, EnvelopeRecipient, Mailbox } from '../core/envelope.ts'
@@ -13,7 +14,6 @@ import { type EnhancedStatus, enhanced } from '../core/reply.ts'
 import type { EightBitVerdict } from '../message/eight-bit.ts'
 import type { Capabilities } from '../smtp/capabilities.ts'
 import type { MailParameters, RcptParameters } from '../smtp/command-format.ts'
-import { toAscii } from './ascii-domain.ts'
 
 /** What is known of octets above 127 in prefix and content. */
 export type EightBitState = { readonly kind: 'unknown' } | EightBitVerdict
