@@ -10,6 +10,14 @@ import { isIP } from 'node:net'
 import type { PeerCertificate } from 'node:tls'
 import type { NetworkFault } from '../ports/network.ts'
 
+/** As certificates have it (RFC 9525 §6.3): A-labels, no trailing dot. */
+export function certificateName(name: string): string {
+  const bare = name.endsWith('.') ? name.slice(0, -1) : name
+  if (isIP(bare) !== 0) return bare
+  const url = URL.parse(`http://${bare}`)
+  return url?.hostname ?? bare
+}
+
 /** For `tls.connect`: undefined if the name is right, else an error with Node's own code. */
 export function checkCertificateName(name: string, certificate: PeerCertificate): Error | undefined {
   const fault = checkX509Name(name, new X509Certificate(certificate.raw))

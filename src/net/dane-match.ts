@@ -10,7 +10,8 @@ import { createHash, createPublicKey, type KeyObject, X509Certificate } from 'no
 import type { DaneDemand, TlsaRecord } from '../core/tls-policy.ts'
 import type { NetworkFault } from '../ports/network.ts'
 import { pathLengthOf, publicKeyOctets } from './certificate-der.ts'
-import { checkX509Name } from './certificate-name.ts'
+import { certificateName, checkX509Name } from './certificate-name.ts'
+import { weaknessOf } from './weak-certificate.ts'
 
 /** Server's certificate and up to nine authorities: OpenSSL's own limit is of that order. */
 const CHAIN_MAX = 10
@@ -50,15 +51,21 @@ function matchAuthority(search: AuthoritySearch, chain: readonly X509Certificate
     const fault = depth === 0 ? faultOfServer(certificate, search.nowMs) : faultOfIssuer(certificate, chain, { depth, nowMs: search.nowMs })
     if (fault !== null) return { kind: 'unmatched', fault }
     const named = depth > 0 && search.authorities.some((record) => describes(record, certificate))
-    if ((named || isSignedByPublished(certificate, { ...search, depth })) && server !== undefined) return withName(search.demand, server)
+    if ((named || isSignedByPublished(certificate, { ...search, depth })) && server !== undefined) {
+      const weak = weaknessOf(chain.slice(0, named ? depth : depth + 1))
+      return weak === null ? withName(search.demand, server) : { kind: 'unmatched', fault: weak }
+    }
   }
   return unmatched('DANE_NO_MATCH', `no TLSA record matches the certificate or its issuers (${describeRecords(search.demand.records)})`)
 }
 
 function withName({ names }: DaneDemand, server: X509Certificate): DaneMatch {
   const [first] = names
-  if (names.some((name) => checkX509Name(name, server) === null)) return { kind: 'matched', by: 'dane-ta' }
-  return { kind: 'unmatched', fault: checkX509Name(first, server) ?? { code: 'ERR_TLS_CERT_ALTNAME_INVALID', message: 'the certificate has another name' } }
+  if (names.some((name) => checkX509Name(certificateName(name), server) === null)) return { kind: 'matched', by: 'dane-ta' }
+  return {
+    kind: 'unmatched',
+    fault: checkX509Name(certificateName(first), server) ?? { code: 'ERR_TLS_CERT_ALTNAME_INVALID', message: 'the certificate has another name' },
+  }
 }
 
 /** RFC 7671 §5.2.2: an authority that is published in full need not be sent. */

@@ -11,8 +11,9 @@ import { isIP, type Socket } from 'node:net'
 import tls from 'node:tls'
 import type { TlsFacts } from '../core/outcome.ts'
 import type { NetworkFault, TlsOptions } from '../ports/network.ts'
-import { checkCertificateName } from './certificate-name.ts'
+import { certificateName, checkCertificateName } from './certificate-name.ts'
 import { matchDane } from './dane-match.ts'
+import { weaknessOf } from './weak-certificate.ts'
 
 const CONTEXTS_MAX = 32
 const SESSIONS_MAX = 256
@@ -116,8 +117,22 @@ export function createTlsClient(now: () => number): TlsClient {
 /** A socket's error as a fault; `code` is Node's, else the error's name. */
 export function faultOf(error: unknown): NetworkFault {
   if (!(error instanceof Error)) return { code: 'UNKNOWN', message: String(error) }
-  const { code } = error as NodeJS.ErrnoException
-  return { code: code ?? error.name, message: error.message.replace(NODE_ADVICE, '') }
+  // Of OpenSSL's errors the message is a line of its source; the reason is for people.
+  const { code, reason } = error as NodeJS.ErrnoException & { readonly reason?: string }
+  const message = typeof reason === 'string' && reason !== '' ? reason : error.message.replace(NODE_ADVICE, '')
+  return { code: nameOf(code ?? error.name, message), message }
+}
+
+/** What Node calls a verdict of OpenSSL that it has no name for: weak keys and signatures. */
+const UNNAMED = 'UNSPECIFIED'
+const UNNAMED_CODES: readonly (readonly [RegExp, string])[] = [
+  [/CA certificate key too weak/i, 'CA_KEY_TOO_SMALL'],
+  [/certificate key too weak/i, 'EE_KEY_TOO_SMALL'],
+  [/md too weak|signature digest algorithm too weak/i, 'CA_MD_TOO_WEAK'],
+]
+
+function nameOf(code: string, message: string): string {
+  return code === UNNAMED ? (UNNAMED_CODES.find(([pattern]) => pattern.test(message))?.[1] ?? code) : code
 }
 
 /** How to start Node.js is no business of ours: authorities come from the machine, or from `tls.ca` of the relay. */
@@ -127,7 +142,8 @@ function trustByAuthorities(options: TlsOptions, socket: tls.TLSSocket): Trust {
   if (socket.authorized) return { trust: options.hostUnproved === true ? 'trusted' : 'verified', trustFault: null, verifiedBy: 'pki' }
   const error: unknown = socket.authorizationError
   // Node types it as an Error and hands out the code as a string.
-  return { trust: 'untrusted', trustFault: typeof error === 'string' ? error : faultOf(error).code }
+  const code = typeof error === 'string' ? error : faultOf(error).code
+  return { trust: 'untrusted', trustFault: code === UNNAMED ? (weaknessOf(chainOf(socket))?.code ?? code) : code }
 }
 
 /** As it was sent, each certificate's issuer behind it. */
@@ -147,14 +163,6 @@ function keyExchangeOf(socket: tls.TLSSocket): string | null {
   const found = socket.getEphemeralKeyInfo() as { readonly type?: string; readonly name?: string; readonly size?: number } | null
   if (found?.name !== undefined) return found.name
   return found?.type === 'DH' ? `DHE ${found.size ?? ''}`.trimEnd() : null
-}
-
-/** RFC 9525 §6.3, C06: A-labels, no trailing dot. */
-function certificateName(name: string): string {
-  const bare = name.endsWith('.') ? name.slice(0, -1) : name
-  if (isIP(bare) !== 0) return bare
-  const url = URL.parse(`http://${bare}`)
-  return url?.hostname ?? bare
 }
 
 /** What the machine trusts; where its store is not to be found, what Node brings along. */

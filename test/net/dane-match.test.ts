@@ -108,6 +108,15 @@ describe('usage 2, an authority', () => {
     expect(outcome(demand(tlsa(2, 1, 1, stale.ca)), chainOf(under.cert))).toBe('CERT_HAS_EXPIRED')
     expect(outcome(demand(tlsa(2, 0, 0, stale.ca)), chainOf(stale.issue({ names: 'DNS:mx.example.test', alone: true }).cert))).toBe('DANE_NO_MATCH')
   })
+  it('asks for keys and signatures that hold', () => {
+    const short = between.issue({ names: 'DNS:mx.example.test', rsaBits: 1024 })
+    expect(outcome(demand(tlsa(2, 1, 1, between.ca)), chainOf(short.cert))).toBe('EE_KEY_TOO_SMALL')
+    const old = between.issue({ names: 'DNS:mx.example.test', digest: 'sha1' })
+    expect(outcome(demand(tlsa(2, 1, 1, between.ca)), chainOf(old.cert))).toBe('CA_MD_TOO_WEAK')
+    expect(outcome(demand(tlsa(2, 0, 0, between.ca)), chainOf(between.issue({ names: 'DNS:mx.example.test', digest: 'sha1', alone: true }).cert))).toBe(
+      'CA_MD_TOO_WEAK',
+    )
+  })
   it('asks for a certificate that is for servers', () => {
     const client = between.issue({ names: 'DNS:mx.example.test', clientOnly: true })
     expect(outcome(demand(tlsa(2, 1, 1, between.ca)), chainOf(client.cert))).toBe('INVALID_PURPOSE')

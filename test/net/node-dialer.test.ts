@@ -177,6 +177,16 @@ describe('TLS', () => {
     expect((await facts).trust).toBe('verified')
     connection.destroy()
   })
+  it.each([
+    ['a short key', { rsaBits: 1024 }, 'EE_KEY_TOO_SMALL'],
+    ['an old signature', { digest: 'sha1' }, 'CA_MD_TOO_WEAK'],
+  ])('names %s, for which Node has no name, whether it verifies or not', async (_, weak, code) => {
+    const certificate = { ...authority.issue({ names: 'DNS:relay.test', ...weak }), ciphers: 'DEFAULT@SECLEVEL=0' }
+    await expect((await upgrade(certificate, options())).facts).rejects.toMatchObject({ cause: { code } })
+    const { facts, connection } = await upgrade(certificate, options({ verify: false }))
+    expect(await facts).toMatchObject({ trust: 'untrusted', trustFault: code })
+    connection.destroy()
+  })
   it('goes no lower than the least version', async () => {
     const peer = await peerOf([startTls({ ...good, maxVersion: 'TLSv1.2' }), stay])
     const { connection } = await createDialer({ clock: REAL }).dial(target(peer), listen().events, never)

@@ -37,6 +37,8 @@ export interface AuthorityOptions {
   readonly mayIssue?: boolean
   /** Authorities that it allows below itself. */
   readonly pathLength?: number
+  /** Bits of an RSA key instead of the elliptic one, which knows no MD5. */
+  readonly rsaBits?: number
   readonly notBefore?: string
   readonly notAfter?: string
 }
@@ -78,9 +80,9 @@ function authorityOf(workshop: Workshop, signer: string, above: string): TestAut
       })
       return { cert: workshop.read(`${id}.pem`) + (options.alone === true ? '' : above), key: workshop.read(`${id}.key`) }
     },
-    intermediate: ({ name = 'Between', mayIssue = true, pathLength, ...dates } = {}) => {
+    intermediate: ({ name = 'Between', mayIssue = true, pathLength, rsaBits, ...dates } = {}) => {
       const id = workshop.newId()
-      workshop.newKey(id)
+      workshop.newKey(id, rsaBits)
       const constraint = mayIssue ? `${CA_EXTENSION}${pathLength === undefined ? '' : `,pathlen:${pathLength}`}` : 'basicConstraints=critical,CA:FALSE'
       workshop.sign(id, { ...dates, signer, commonName: name, extensions: [constraint] })
       return authorityOf(workshop, id, workshop.read(`${id}.pem`) + above)
