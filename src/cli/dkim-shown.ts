@@ -122,7 +122,7 @@ export function day(ms: number): string {
 export function describeRecord(record: RecordText): readonly string[] {
   const { name, type, ttl, value, zoneLine } = record
   return [
-    `   Name   ${name}`,
+    `   Name   ${name}   (forms that add the domain: ${name.slice(0, name.indexOf('_domainkey') + '_domainkey'.length)})`,
     `   Type   ${type}`,
     `   TTL    ${ttl}`,
     `   Value  ${value}`,

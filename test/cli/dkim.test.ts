@@ -56,7 +56,7 @@ describe('dkim create', () => {
     expect(load().warnings).toEqual([])
     expect(stdout).toMatch(/^Wrote dkim\/example\.com\.s202601\.pem \(the private key, mode 0600\)\nAdded to postern\.yaml\n/)
     expect(stdout).toMatch(
-      /\n {3}Name {3}s202601\._domainkey\.example\.com\n {3}Type {3}TXT\n {3}TTL {4}3600\n {3}Value {2}v=DKIM1; k=rsa; p=[A-Za-z0-9+/=]+\n/,
+      /\n {3}Name {3}s202601\._domainkey\.example\.com {3}\(forms that add the domain: s202601\._domainkey\)\n {3}Type {3}TXT\n {3}TTL {4}3600\n {3}Value {2}v=DKIM1; k=rsa; p=[A-Za-z0-9+/=]+\n/,
     )
     expect(stdout).toMatch(/\n {3}s202601\._domainkey\.example\.com\. 3600 IN TXT \( "v=DKIM1; k=rsa; p=[^"]{237}"\n +"[^"]+" \)\n/)
     expect(stdout).toContain('postern dkim check example.com')

@@ -172,6 +172,7 @@ describe('init by flags', () => {
       # limits: { messageSize: 50 MB }
       # retention: { history: 30d, content: 1d, captured: 14d }
       # log: { level: info }
+      # Keys that sign your mail (DKIM) come here with: postern dkim create example.com
       "
     `)
     expect(read(cwd, 'secrets/smarthost')).toBe('hunter2\n')
