@@ -7,7 +7,8 @@
  */
 import { formatMailbox, parseMailbox } from '../core/address.ts'
 import type { EpochMs } from '../core/brand.ts'
-import type { Mailbox, Notify, ReversePath } from '../core/envelope.ts'
+import type { EnvelopeRecipient, Mailbox, Notify, ReversePath } from '../core/envelope.ts'
+import { readOriginalRecipient } from '../core/original-recipient.ts'
 import type { RecipientOutcome, RemoteMta } from '../core/outcome.ts'
 import { type EnhancedStatus, enhanced, formatReply, type SmtpReply } from '../core/reply.ts'
 import { composeDsn, type DsnKind, type DsnRecipient, type DsnRequest, type NoticeRation } from '../message/dsn.ts'
@@ -98,8 +99,7 @@ export class SenderNotices {
     const mailbox = parseMailbox(postmaster)
     if (mailbox === null) return null
     if (this.#unreachable(mailbox) !== null) return null
-    const ownTrouble = recipients.some(({ forwardPath }) => formatMailbox(forwardPath).toLowerCase() === formatMailbox(mailbox).toLowerCase())
-    return ownTrouble ? null : mailbox
+    return recipients.some((recipient) => wasFor(recipient, mailbox)) ? null : mailbox
   }
 
   /** Why a notice could not be delivered here: no such local user, aliases in a circle. Null: nothing is known against it. */
@@ -171,6 +171,13 @@ export class SenderNotices {
 /** RFC 3463 §3.7: content that could not be passed on as it is (6.3, 6.7) would stop a notice that holds it on the same way. */
 function isUnfit({ status }: NoticeSubject): boolean {
   return status.subject === 6 && (status.detail === 3 || status.detail === 7)
+}
+
+/** It is that mailbox, or what the mailbox was rewritten to: else the postmaster's copies would follow one another for ever. */
+function wasFor({ forwardPath, originalRecipient }: EnvelopeRecipient, mailbox: Mailbox): boolean {
+  const wanted = formatMailbox(mailbox).toLowerCase()
+  const original = originalRecipient === null ? null : readOriginalRecipient(originalRecipient)
+  return formatMailbox(forwardPath).toLowerCase() === wanted || original?.toLowerCase() === wanted
 }
 
 const NO_NOTICE: Notice = { acceptance: null, line: null }

@@ -8,6 +8,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { configSchema } from '../../src/app/config-schema.ts'
 import { createRewriting } from '../../src/app/rewriting.ts'
 import { buildRewritePlan } from '../../src/app/settings-rewrite.ts'
+import type { DeliverySettings } from '../../src/delivery/settings.ts'
 import { createFakeClock } from '../support/fake-clock.ts'
 import { readReport } from '../support/read-report.ts'
 import { peerWith, relayAt, serving, settingsFor } from '../support/story-settings.ts'
@@ -26,7 +27,7 @@ interface Story {
 /** One relay for all mail, local or not: where it ends is not what these stories are about. */
 async function startStory(
   config: Readonly<Record<string, unknown>>,
-  options: { readonly files?: Readonly<Record<string, string>>; readonly rcpt?: (line: string) => string } = {},
+  options: { readonly files?: Readonly<Record<string, string>>; readonly rcpt?: (line: string) => string; readonly delivery?: Partial<DeliverySettings> } = {},
 ): Promise<Story> {
   const folder = makeTempFolder()
   for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(folder, name), text)
@@ -35,7 +36,7 @@ async function startStory(
   const plan = buildRewritePlan({ config: configSchema.parse({ hostname: 'host.example', ...config }), folder })
   const rewriting = createRewriting(plan, { clock, journal: { note: (_subsystem, _level, text) => void notes.push(text) } })
   const peer = await peerWith(serving(options.rcpt === undefined ? {} : { answers: { RCPT: options.rcpt } }))
-  const delivery = settingsFor(relayAt('relay', peer.port))
+  const delivery = settingsFor(relayAt('relay', peer.port), options.delivery)
   const server = await startServer({ delivery, clock, rewriter: rewriting.rewriter, ...(plan.bareDomain === null ? {} : { bareDomain: plan.bareDomain }) })
   onTestFinished(() => rewriting.close())
   return { server, peer, folder, notes }
@@ -180,4 +181,18 @@ it('never lets what is held for a missing table reach its address by another way
   await server.until('the mail to be held again', async () => (await server.history(mail)).filter(({ kind }) => kind === 'held').length === 2)
   await server.passFor(60_000)
   expect(story.peer.lines).toEqual([])
+})
+
+it('ends when a copy for the postmaster cannot be delivered to where his address leads', async () => {
+  const rcpt = (line: string) => (line.includes('gone@') ? '550 5.1.1 No such user' : '250 2.1.5 Ok')
+  const dsn = { from: 'MAILER-DAEMON@host.example', returnFullMaxOctets: 50_000, perSenderPerHourMax: 100, postmaster: 'postmaster@host.example' }
+  const story = await startStory({ local: { ...LOCAL, root: 'gone@y.example' } }, { rcpt, delivery: { dsn } })
+  const mail = await story.server.send({ from: '', to: ['gone@x.example'] })
+  await story.server.untilStates(mail, 'failed')
+  await story.server.passFor(60_000)
+  const mails = await story.server.store.admin.list({}, { limit: 10, after: null })
+  expect(mails.rows.map(({ sender, recipient, state }) => [sender, recipient, state])).toEqual([
+    ['<>', 'gone@x.example', 'failed'],
+    ['<>', 'gone@y.example', 'failed'],
+  ])
 })
