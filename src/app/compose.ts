@@ -23,7 +23,7 @@ import { createCaptureTransport } from '../transports/capture-transport.ts'
 import { createMailboxTransport } from '../transports/mailbox-transport.ts'
 import { createMxDestinations, type MxDestinations } from '../transports/mx-destinations.ts'
 import { createSmtpTransport } from '../transports/smtp-transport.ts'
-import { clockStepBack, makeQueueDue } from './control.ts'
+import { afterStepBack, heedStepBack } from './clock-step.ts'
 import type { DialogueHub } from './dialogue-hub.ts'
 import type { ServerJournal } from './journal.ts'
 import { createRetention, type Retention } from './retention.ts'
@@ -100,12 +100,9 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     signer,
     rewriter: rewriting.rewriter,
     localMail: rewriting.localMail,
-    clockWentBack: () => void clockWentBack(),
+    clockWentBack: () => void afterStepBack(clockStep),
   })
-  const clockWentBack = (): Promise<void> => {
-    const noted = (error: Error): void => journal.note('delivery', 'error', 'mail waits although the clock was set back', { reason: error.message })
-    return makeQueueDue(store.admin, clock.now()).then(delivery.wake, noted)
-  }
+  const clockStep = { admin: store.admin, clock, journal, wake: delivery.wake }
   const retention = createRetention({ settings: settings.retention, bodies: store.bodies, clock, journal })
   return {
     store,
@@ -119,11 +116,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     async start() {
       await tls.start()
       await delivery.start()
-      const backMs = clockStepBack(lastId, clock.now())
-      if (backMs > 0) {
-        journal.note('delivery', 'warn', 'the wall clock was set back while the server was stopped', { backMs })
-        await clockWentBack()
-      }
+      await heedStepBack(clockStep, lastId)
       intake.serve({ store: store.queue, bodies: store.bodies, admission: delivery.admission, newQueueId, signer, rewriter: rewriting.rewriter })
       retention.start()
     },

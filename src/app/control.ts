@@ -5,9 +5,8 @@
  */
 import process from 'node:process'
 import { AdminError } from '../admin/errors.ts'
-import type { EpochMs, QueueId } from '../core/brand.ts'
+import type { EpochMs } from '../core/brand.ts'
 import type { Clock } from '../core/clock.ts'
-import { timeOfQueueId } from '../core/queue-id.ts'
 import { isLaneNamed } from '../core/route.ts'
 import type { Delivery } from '../delivery/delivery.ts'
 import type { Intake } from '../intake/intake.ts'
@@ -77,15 +76,6 @@ export function createControl(parts: ControlParts): ServerControl {
 /** After the wall clock was set back, due times of before lie too far ahead, of mail never tried, too. */
 export function makeQueueDue(admin: Pick<QueueAdmin, 'act'>, now: EpochMs): Promise<ActResult> {
   return admin.act('retry', { states: ['queued'] }, 'clock', now)
-}
-
-/** Less is no step of the clock, or none that keeps mail waiting. */
-const STEP_BACK_MS = 60_000
-
-/** How far the wall clock was set back while nothing ran, going by the newest message; 0: not that we know. */
-export function clockStepBack(lastId: QueueId | null, now: EpochMs): number {
-  const backMs = lastId === null ? 0 : timeOfQueueId(lastId) - now
-  return backMs < STEP_BACK_MS ? 0 : backMs
 }
 
 /** Operators' acts that make mail due wake the scheduler; the store itself knows nobody. */

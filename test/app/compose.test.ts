@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { stepBack } from '../../src/app/clock-step.ts'
 import { compose, openOrPause } from '../../src/app/compose.ts'
 import { loadConfig } from '../../src/app/config.ts'
-import { clockStepBack } from '../../src/app/control.ts'
 import { createDialogueHub } from '../../src/app/dialogue-hub.ts'
 import type { ServerJournal } from '../../src/app/journal.ts'
 import { createRealClock } from '../../src/app/real-clock.ts'
@@ -19,8 +19,8 @@ import { createSignal } from '../support/wait-for-signal.ts'
 describe('a wall clock that was set back while the server was stopped', () => {
   it('is known by the newest message, from a minute on', () => {
     const newest = makeQueueId(NOON)
-    const at = (ms: number) => clockStepBack(newest, (NOON + ms) as EpochMs)
-    expect([clockStepBack(null, NOON), at(1_000), at(-59_000), at(-60_000), at(-86_400_000)]).toEqual([0, 0, 0, 60_000, 86_400_000])
+    const at = (ms: number) => stepBack(newest, (NOON + ms) as EpochMs)
+    expect([stepBack(null, NOON), at(1_000), at(-59_000), at(-60_000), at(-86_400_000)]).toEqual([0, 0, 0, 60_000, 86_400_000])
   })
 
   it('does not make mail wait for the time of before', async () => {
