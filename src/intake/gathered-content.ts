@@ -38,7 +38,8 @@ export class GatheredContent {
 
   /** Copies it. */
   add(slice: Uint8Array): void {
-    if (this.octets === 0) this.#only = Buffer.from(slice)
+    // Not out of Node's pool, of which it would keep a slab alive.
+    if (this.octets === 0) this.#only = copyOf(slice)
     else {
       const scratch = this.#roomFor(slice.length)
       if (this.#only !== null) scratch.set(this.#only)
@@ -81,6 +82,12 @@ export class GatheredContent {
     this.#scratch = scratch
     return scratch
   }
+}
+
+function copyOf(slice: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafeSlow(slice.length)
+  copy.set(slice)
+  return copy
 }
 
 const NOTHING = new Uint8Array(0)

@@ -127,5 +127,5 @@ function loanOf(entry: Entry): Loan {
 
 function unwasteful(content: Uint8Array): Uint8Array {
   const wasteful = content.buffer.byteLength - content.byteLength > Math.max(content.byteLength, WASTE_OCTETS_MAX)
-  return wasteful ? Buffer.from(content) : content
+  return wasteful ? Uint8Array.from(content) : content
 }
