@@ -13,8 +13,8 @@ import type { KeyedFault } from './config-problems.ts'
 import { listOf } from './config-scalars.ts'
 import type { Config } from './config-schema.ts'
 import type { RecipientRuleConfig } from './config-schema-rewrite.ts'
+import { bareDomainOf } from './local-domains.ts'
 import { parseTable } from './rewriting.ts'
-import { bareDomainOf } from './settings-rewrite.ts'
 import { readTable } from './table-file.ts'
 
 const at = (path: KeyPath, fault: Fault): KeyedFault => ({ path, part: 'value', fault })

@@ -8,7 +8,7 @@
 import { checkedValue, routesOf } from './config-implied.ts'
 import type { Config, RouteConfig } from './config-schema.ts'
 import { parseVia } from './config-values.ts'
-import { localDomainsOf } from './settings-rewrite.ts'
+import { localDomainsOf } from './local-domains.ts'
 
 export interface PlacedRoute {
   readonly route: RouteConfig

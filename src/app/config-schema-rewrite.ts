@@ -75,7 +75,10 @@ export const rewriteSchema = z
       .default([])
       .describe('Domains that stand for their hosts: with example.com, user@app.example.com becomes user@example.com. Tried in order.'),
     masqueradeExcept: z.array(line).max(1000).default([]).describe('Names that keep their host: root.'),
-    sendAs: oneOrMany(sendAs, 1000).default([]).describe('Senders that send as another address, after the rules above. The first entry that matches decides.'),
+    sendAs: z
+      .union([sendAs, z.array(sendAs).max(1000)])
+      .default([])
+      .describe('Senders that send as another address, after the rules above. The first entry that matches decides.'),
     limits: z
       .strictObject({
         depth: z.int().min(1).max(50).default(10).describe('Entries and aliases that may follow from one another.'),

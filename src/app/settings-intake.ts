@@ -12,8 +12,8 @@ import type { Config } from './config-schema.ts'
 import type { LimitsConfig, LimitsUnderPressureConfig } from './config-schema-limits.ts'
 import { readSecret } from './config-secrets.ts'
 import { parseNetwork } from './config-values.ts'
+import { bareDomainOf } from './local-domains.ts'
 import { SettingsError } from './settings-error.ts'
-import { bareDomainOf } from './settings-rewrite.ts'
 
 /** For the command line, which knows nothing of intake. */
 export { hashPassword } from '../intake/password-hash.ts'

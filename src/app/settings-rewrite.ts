@@ -4,18 +4,15 @@
  * Reads no file: `rewriting.ts` does, and watches them.
  */
 import { resolve } from 'node:path'
-import { parseDomain } from '../core/address.ts'
-import type { DomainName } from '../core/brand.ts'
 import { compileAddressPattern } from '../core/pattern.ts'
 import type { AddressMap } from '../rewrite/address-map.ts'
 import { compilePattern } from '../rewrite/pattern.ts'
 import type { RecipientTable, RewriteLimits, RewriteSettings, SendAsRule, SenderRule } from '../rewrite/settings.ts'
 import { parseTarget, type Target } from '../rewrite/target.ts'
-import type { LoadedConfig } from './config.ts'
-import { hostnameOf } from './config-implied.ts'
 import { listOf } from './config-scalars.ts'
 import type { Config } from './config-schema.ts'
 import type { RecipientRuleConfig, SenderRuleConfig } from './config-schema-rewrite.ts'
+import { bareDomainOf, localDomainsOf } from './local-domains.ts'
 import { SettingsError } from './settings-error.ts'
 
 export interface TableFileSpec {
@@ -45,7 +42,7 @@ export interface RewritePlan extends Pick<RewriteSettings, 'senders' | 'masquera
 const PASSWD = '/etc/passwd'
 
 /** Throws `SettingsError` on what the checks would have refused. */
-export function buildRewritePlan({ config, folder }: Pick<LoadedConfig, 'config' | 'folder'>): RewritePlan {
+export function buildRewritePlan({ config, folder }: { readonly config: Config; readonly folder: string }): RewritePlan {
   const { rewrite } = config
   return {
     recipients: rewrite.recipients.map((rule, index) => planRule(rule, `rewrite.recipients[${index}]`, folder)),
@@ -62,28 +59,6 @@ export function buildRewritePlan({ config, folder }: Pick<LoadedConfig, 'config'
     bareDomain: bareDomainOf(config),
     local: planLocal(config, folder),
   }
-}
-
-/** What a name without domain gets; null: it is refused. */
-export function bareDomainOf(config: Config): DomainName | null {
-  const { local } = config
-  if (local === undefined || local.appendDomain === false) return null
-  if (typeof local.appendDomain === 'string') return local.appendDomain.toLowerCase() as DomainName
-  const domains = [...localDomainsOf(config)].filter((domain) => !domain.startsWith('['))
-  const hostname = hostnameOf(config).toLowerCase()
-  return ((domains.includes(hostname) ? hostname : domains[0]) ?? null) as DomainName | null
-}
-
-/** In lower case, literals as `formatDomain` writes them. */
-export function localDomainsOf(config: Config): ReadonlySet<string> {
-  const written = config.local?.domains ?? []
-  return new Set(written.map((domain) => (domain === '$hostname' ? hostnameOf(config) : domain)).map(normalDomain))
-}
-
-function normalDomain(text: string): string {
-  const domain = parseDomain(text)
-  if (domain === null) throw new SettingsError(`local.domains: ${text} is no domain`)
-  return typeof domain === 'string' ? domain : `[${domain.addressLiteral}]`
 }
 
 function planLocal(config: Config, folder: string): LocalPlan | null {

@@ -87,7 +87,7 @@ export function createDelivery(parts: DeliveryParts): Delivery {
   const ready = new ReadySet({ settings, transports })
   const direct = new DirectRoutes(parts.destinations, clock)
   const batches = new Batches({ context, ready, direct })
-  const queue = new SettleQueue({ store: parts.store, clock, journal: parts.journal, settled: (unit) => settled(unit) })
+  const queue = new SettleQueue({ store: parts.store, clock, journal: parts.journal, settled: (unit) => settled(unit, { context, ready, scheduler }) })
   const place: NoticePlacer = (message) => placeQueued({ ready, batches }, message)
   const notices = new SenderNotices(context, place)
   const recorder = new OutcomeRecorder({ context, queue, notices })
@@ -105,16 +105,6 @@ export function createDelivery(parts: DeliveryParts): Delivery {
   const scheduler = new Scheduler({ context, ready, batches, dispatch })
   const leases = new Leases({ context, ready, dueAt: (at) => scheduler.dueAt(at) })
   const overdue = new Overdue({ context, ready, batches, dispatch, recorder, clockWentBack: () => parts.clockWentBack?.() })
-  const settled = (unit: SettleUnit): void => {
-    const { batch } = unit
-    ready.letGo(batch, unit.settlements.length)
-    if (context.stopping) return
-    for (const { change } of unit.settlements) {
-      if (change.event === 'defer' || (change.event === 'release' && batch.lane.suspension === null)) scheduler.dueAt(change.dueAt)
-    }
-    if (unit.notice !== null || ready.wantsMore(batch.lane)) scheduler.wake()
-    else scheduler.roomFreed()
-  }
   let started = false
 
   return {
@@ -153,6 +143,19 @@ export function createDelivery(parts: DeliveryParts): Delivery {
     explain: (query) => explainRoute(context, direct, query),
     counters: () => context.counters,
   }
+}
+
+/** A unit is in the store: its places are free, and what it left behind is due some day. */
+function settled(unit: SettleUnit, parts: { readonly context: DeliveryContext; readonly ready: ReadySet; readonly scheduler: Scheduler }): void {
+  const { context, ready, scheduler } = parts
+  const { batch } = unit
+  ready.letGo(batch, unit.settlements.length)
+  if (context.stopping) return
+  for (const { change } of unit.settlements) {
+    if (change.event === 'defer' || (change.event === 'release' && batch.lane.suspension === null)) scheduler.dueAt(change.dueAt)
+  }
+  if (unit.notice !== null || ready.wantsMore(batch.lane)) scheduler.wake()
+  else scheduler.roomFreed()
 }
 
 /** Waits for what is under way, until the deadline; then aborts it and waits a little more. */
