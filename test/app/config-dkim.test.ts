@@ -63,6 +63,8 @@ describe('a DKIM key that cannot be used is an error that says what to do', () =
   it('if it is of another kind', () => {
     const { problems, cwd } = withKeys(keyAt('a.pem'))
     copyFileSync(fileURLToPath(new URL('../tls/one.key', KEY_FILES)), join(cwd, 'a.pem'))
+    // A clone does not keep the mode.
+    chmodSync(join(cwd, 'a.pem'), 0o600)
     expect(problems()).toEqual([`bad-key ${place} file a.pem holds a key of type ec. DKIM knows RSA and Ed25519. Make one with: postern dkim create DOMAIN.`])
   })
 

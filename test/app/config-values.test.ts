@@ -130,7 +130,9 @@ describe('targets of routes', () => {
     expect(answerOf(parseVia('google'))).toEqual({ kind: 'relay', relay: 'google', credential: null })
     expect(answerOf(parseVia('google/jira'))).toEqual({ kind: 'relay', relay: 'google', credential: 'jira' })
     for (const kind of ['mx', 'hold', 'discard', 'capture']) expect(answerOf(parseVia(kind))).toEqual({ kind })
-    for (const text of ['', 'mx/x', 'local', 'a/b/c', 'a/', '/a', 'hold/x', 'a b']) expect(answerOf(parseVia(text)), text).toBeNull()
+    expect(answerOf(parseVia('local'))).toEqual({ kind: 'local', user: null })
+    expect(answerOf(parseVia('local/ann'))).toEqual({ kind: 'local', user: 'ann' })
+    for (const text of ['', 'mx/x', 'a/b/c', 'a/', '/a', 'hold/x', 'a b']) expect(answerOf(parseVia(text)), text).toBeNull()
   })
 })
 

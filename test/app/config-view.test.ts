@@ -25,7 +25,7 @@ function loaded() {
 describe('what is shown', () => {
   it('is the configuration in force, as it would be written', () => {
     const shown = shownConfig(loaded())
-    expect(shown.retry).toEqual({ min: '5m', max: '2h', factor: 2, jitter: 0.2, lifetime: '5d' })
+    expect(shown.retry).toEqual({ min: '5m', max: '2h', greylist: '2m', factor: 2, jitter: 0.2, lifetime: '5d' })
     expect(shown.relays).toMatchObject({ google: { credentials: { jira: { password: { env: 'NOT_SHOWN' } } } } })
   })
 

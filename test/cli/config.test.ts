@@ -79,7 +79,7 @@ describe('config get', () => {
     const { run } = withFile()
     expect((await run('get', 'retry.max')).stdout).toBe('2h\n')
     expect((await run('get', 'limits.messageSize')).stdout).toBe('50 MB\n')
-    expect((await run('get', 'retry')).stdout).toBe('min: 5m\nmax: 2h\nfactor: 2\njitter: 0.2\nlifetime: 5d\n')
+    expect((await run('get', 'retry')).stdout).toBe('min: 5m\nmax: 2h\ngreylist: 2m\nfactor: 2\njitter: 0.2\nlifetime: 5d\n')
     expect(JSON.parse((await run('get', 'listen', '--json')).stdout)).toEqual(['smtp://127.0.0.1:2525'])
   })
 
