@@ -30,8 +30,9 @@ function become({ user, spoolGroup }: WorkerOrder): void {
     // Node has them on every POSIX system; its published types leave some out.
     const ids = process as typeof process & { initgroups?: (user: string, group: number) => void; setgroups?: (groups: number[]) => void }
     ids.initgroups?.(user.name, user.gid)
-    if (spoolGroup !== null) ids.setgroups?.([...new Set([...(process.getgroups?.() ?? []), spoolGroup])])
     process.setgid?.(user.gid)
+    // Only now: Node counts the group that we have just left among our groups.
+    if (spoolGroup !== null) ids.setgroups?.([...new Set([...(process.getgroups?.() ?? []), spoolGroup])])
     process.setuid?.(user.uid)
   }
   const now = [process.getuid?.(), process.geteuid?.(), process.getgid?.(), process.getegid?.()]
