@@ -1,18 +1,27 @@
 /**
  * Runs the doctor for `postern doctor`, and lays its findings out for people.
  */
-import type { FindAnswer, QueuePage, ServerStatus, StoryAnswer } from '../admin/api-types.ts'
+import type { QueuePage, ServerStatus, StoryAnswer } from '../admin/api-types.ts'
 import { loadConfig } from '../app/config.ts'
 import { CHECKS, type CheckName, countFindings, type DoctorRequest, examineSetup, type Finding, formatDnsLine, type SentMail } from '../app/doctor.ts'
 import { type AdminClient, connectClient } from './client.ts'
 import type { CliContext } from './context.ts'
 import { CliError, EXIT, remark } from './context.ts'
-import type { DoctorOptions, Examined } from './doctor.ts'
 import { escapeText } from './escape.ts'
 import { counted, type Paint, paint } from './format.ts'
 import type { GlobalOptions } from './socket-path.ts'
 
-export type { FindAnswer }
+export interface DoctorOptions {
+  readonly domain?: readonly string[]
+  readonly address?: readonly string[]
+  readonly port25?: string
+}
+export interface Examined {
+  readonly hostname: string
+  readonly configFile: string | null
+  readonly counts: { readonly ok: number; readonly warning: number; readonly fault: number; readonly skipped: number }
+  readonly findings: readonly Finding[]
+}
 
 const DAY_MS = 24 * 3_600_000
 /** Mails of the last day that are looked at: enough to meet every kind. */
@@ -69,7 +78,12 @@ async function sentMail(client: AdminClient, since: number): Promise<readonly Se
   const kinds = new Map<string, { readonly queueId: string; readonly lane: string; messages: number }>()
   let after: string | null = null
   for (let seen = 0; seen < ROWS_MAX; seen += PAGE) {
-    const page: QueuePage = await client.get<QueuePage>('/v1/queue', { acceptedAfter: since, states: 'delivered,queued,leased,failed,expired', limit: PAGE, ...(after === null ? {} : { after }) })
+    const page: QueuePage = await client.get<QueuePage>('/v1/queue', {
+      acceptedAfter: since,
+      states: 'delivered,queued,leased,failed,expired',
+      limit: PAGE,
+      ...(after === null ? {} : { after }),
+    })
     for (const { sender, lane, queueId } of page.rows) {
       if (!lane.startsWith('smtp:')) continue
       const key = `${sender.slice(sender.lastIndexOf('@') + 1).toLowerCase()} ${lane}`

@@ -5,17 +5,12 @@
  * out here. The examination itself is loaded when it runs.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import type { CheckName, Finding } from '../app/doctor.ts'
+import type { CheckName } from '../app/doctor.ts'
 import type { CliContext } from './context.ts'
 import { EXIT, print } from './context.ts'
+import type { DoctorOptions } from './doctor-run.ts'
 import { toJson } from './escape.ts'
 import type { GlobalOptions } from './socket-path.ts'
-
-export interface DoctorOptions {
-  readonly domain?: readonly string[]
-  readonly address?: readonly string[]
-  readonly port25?: string
-}
 
 /** Kept here as well, so that help needs no examination loaded; a test compares them. */
 export const CHECK_TEXTS: Readonly<Record<CheckName, string>> = {
@@ -61,13 +56,6 @@ export function registerDoctor(program: Command, context: CliContext): void {
       if (globals.json === true) print(context, toJson(examined, 2))
       else for (const line of describeFindings(context, examined)) print(context, line)
     })
-}
-
-export interface Examined {
-  readonly hostname: string
-  readonly configFile: string | null
-  readonly counts: { readonly ok: number; readonly warning: number; readonly fault: number; readonly skipped: number }
-  readonly findings: readonly Finding[]
 }
 
 function collectCheck(names: readonly string[]): (text: string, before: readonly string[] | undefined) => readonly string[] {
