@@ -2,16 +2,19 @@
  * R17: sixty servers that are hostile, broken or dead (O01-O36), and one that is well, all at once over `via: mx`.
  *
  * With 5,000 messages stuck for the others, the one that is well gets its mail at 90 % of the rate it has alone, 95 of
- * 100 messages within two seconds; and the first attempt of each of the others ends as the table says.
+ * 100 messages within two seconds; and the first attempt of each of the others ends as the table says. Alone is a
+ * second server without stuck mail, measured in turn with the first, which is stopped meanwhile: whatever else the
+ * machine does hits both.
  */
 import { spawn } from 'node:child_process'
 import net from 'node:net'
+import { join } from 'node:path'
 import { readStatus } from './support/admin.ts'
 import { readAttempts } from './support/attempts.ts'
 import { HOSTILE_PEERS, serveHostile } from './support/hostile-peers.ts'
 import { type Load, startLoad } from './support/load.ts'
 import { openMxNames } from './support/mx-names.ts'
-import { freePort, makeFolder, NODE, removeFolder, startServer } from './support/server.ts'
+import { freePort, makeFolder, NODE, type PosternProcess, removeFolder, startServer } from './support/server.ts'
 import { type Sink, startSink } from './support/sink.ts'
 import { runBar, until } from './support/verdict.ts'
 
@@ -22,39 +25,33 @@ const STEP = '6s'
 const STUCK = HOSTILE_PEERS.flatMap(({ expected }, index) => (expected.every((one) => one.startsWith('deferred')) ? [index] : []))
 
 await runBar('R17 hostile-peers', async ({ full }) => {
-  const size = full ? { stuck: 5_000, messages: 10_000, rounds: 3 } : { stuck: 1_000, messages: 2_000, rounds: 1 }
+  const size = full ? { stuck: 5_000, messages: 5_000, rounds: 7 } : { stuck: 1_000, messages: 2_000, rounds: 3 }
   const mxPort = await freePort()
   const well = await startSink({}, mxPort, WELL)
   const stopPeers = await startPeers(mxPort)
   const names = await openMxNames(hostOf, (host) => addressOf(host))
   const folder = makeFolder()
-  const port = await freePort()
-  const server = await startServer({
-    port,
-    relayPort: mxPort,
-    folder,
-    config: {
-      routes: [{ via: 'mx' }],
-      dns: { servers: [`127.0.0.1:${names.port}`] },
-      tlsPolicy: { mtaSts: false },
-      direct: {
-        port: mxPort,
-        allowPrivate: ['127.0.0.0/8'],
-        timeouts: Object.fromEntries(['connect', 'greeting', 'ehlo', 'starttls', 'mail', 'rcpt', 'data', 'content', 'finalDot'].map((phase) => [phase, STEP])),
-      },
-      retry: { min: '10s', max: '60s', factor: 2, jitter: 0.2, greylist: '10s' },
-      queue: { suspend: { min: '5s', max: '30s' } },
-    },
-  })
-  const alone: Rate[] = []
-  const among: Rate[] = []
-  await healthyRate(port, well, 'warm', size.messages / 4)
-  for (let round = 0; round < size.rounds; round++) alone.push(await healthyRate(port, well, `alone${round}`, size.messages))
+  const start = async (name: string): Promise<Started> => {
+    const port = await freePort()
+    const server = await startServer({ port, relayPort: mxPort, folder: join(folder, name), config: configFor(mxPort, names.port) })
+    return { server, port }
+  }
+  const quiet = await start('quiet')
+  const busy = await start('busy')
+  const { server, port } = busy
+  for (const one of [quiet, busy]) await healthyRate(one.port, well, `warm${one.port}`, size.messages / 4)
   // One mail for each peer first, so that each is asked by a first attempt that nothing else has touched.
   await startLoad({ port, sessions: 5, octets: 2_000, messages: HOSTILE_PEERS.length, prefix: 'case', to: (n) => `u@h${n}.test` }).done
   await startLoad({ port, sessions: 10, octets: 2_000, messages: size.stuck, prefix: 'stuck', to: (n) => `x@h${STUCK[n % STUCK.length]}.test` }).done
+  const alone: Rate[] = []
+  const among: Rate[] = []
   let leastStuck = Number.POSITIVE_INFINITY
   for (let round = 0; round < size.rounds; round++) {
+    server.kill('SIGSTOP')
+    alone.push(await healthyRate(quiet.port, well, `alone${round}`, size.messages))
+    server.kill('SIGCONT')
+    // What fell due meanwhile is done with.
+    await new Promise((resolve) => setTimeout(resolve, 2_000))
     among.push(await healthyRate(port, well, `among${round}`, size.messages))
     const { queue } = await readStatus(server)
     leastStuck = Math.min(leastStuck, queue.queued + queue.leased)
@@ -71,23 +68,27 @@ await runBar('R17 hostile-peers', async ({ full }) => {
     process.stderr.write(`h${index} ${row}, ${what}: ${told} instead of ${expected.join(' or ')}: ${found?.text}\n`)
   }
   const openFiles = await countOpenFiles(server.pid)
-  server.kill('SIGTERM')
-  const { code } = await server.exited
+  const codes: (number | null)[] = []
+  for (const one of [quiet, busy]) {
+    one.server.kill('SIGTERM')
+    codes.push((await one.server.exited).code)
+  }
   await stopPeers()
   await well.close()
   await names.close()
   removeFolder(folder)
-  const best = (rates: readonly Rate[]): number => Math.max(...rates.map(({ perSecond }) => perSecond))
-  const share = best(among) / best(alone)
+  const shares = among.map(({ perSecond }, round) => perSecond / (alone[round]?.perSecond ?? Number.NaN))
+  const share = median(shares)
   const p95Ms = Math.max(...among.map((rate) => rate.p95Ms))
   return {
-    passed: wrong === 0 && share >= 0.9 && p95Ms <= 2_000 && leastStuck >= size.stuck * 0.95 && code === 0,
+    passed: wrong === 0 && share >= 0.9 && p95Ms <= 2_000 && leastStuck >= size.stuck * 0.95 && codes.every((code) => code === 0),
     figures: {
       peers: HOSTILE_PEERS.length,
       wrong,
-      alonePerSecond: Math.round(best(alone)),
-      amongPerSecond: Math.round(best(among)),
+      alonePerSecond: Math.round(median(alone.map((rate) => rate.perSecond))),
+      amongPerSecond: Math.round(median(among.map((rate) => rate.perSecond))),
       share: share.toFixed(2),
+      shares: shares.map((one) => one.toFixed(2)).join('/'),
       aloneP95Ms: Math.round(Math.max(...alone.map((rate) => rate.p95Ms))),
       amongP95Ms: Math.round(p95Ms),
       stuck: leastStuck,
@@ -95,6 +96,28 @@ await runBar('R17 hostile-peers', async ({ full }) => {
     },
   }
 })
+
+interface Started {
+  readonly server: PosternProcess
+  readonly port: number
+}
+
+function configFor(mxPort: number, dnsPort: number): Record<string, unknown> {
+  const phases = ['connect', 'greeting', 'ehlo', 'starttls', 'mail', 'rcpt', 'data', 'content', 'finalDot']
+  return {
+    routes: [{ via: 'mx' }],
+    dns: { servers: [`127.0.0.1:${dnsPort}`] },
+    tlsPolicy: { mtaSts: false },
+    direct: { port: mxPort, allowPrivate: ['127.0.0.0/8'], timeouts: Object.fromEntries(phases.map((phase) => [phase, STEP])) },
+    retry: { min: '10s', max: '60s', factor: 2, jitter: 0.2, greylist: '10s' },
+    queue: { suspend: { min: '5s', max: '30s' } },
+  }
+}
+
+function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((one, other) => one - other)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}
 
 interface Rate {
   readonly perSecond: number
