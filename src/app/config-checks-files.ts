@@ -7,6 +7,7 @@ import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { readCertificatePair, readPem } from './config-certificates.ts'
 import { checkTables } from './config-checks-rewrite.ts'
+import { authoritiesOf } from './config-checks-tls.ts'
 import { checkDkimTimes, dkimKeysOf, readDkimKey } from './config-dkim-keys.ts'
 import { quote } from './config-errors.ts'
 import { tlsOf } from './config-implied.ts'
@@ -17,7 +18,6 @@ import type { SecretReference } from './config-scalars.ts'
 import type { Config } from './config-schema.ts'
 import { readSecret, type SecretPlaces } from './config-secrets.ts'
 import { findUser, isRoot } from './privileges.ts'
-import { authoritiesOf } from './settings-tls.ts'
 
 export interface FilePlaces extends SecretPlaces {
   readonly file: string | null

@@ -1,5 +1,5 @@
 /**
- * What the keys of `tlsPolicy` say of each other and of `dns`. Pure.
+ * What the keys of `tlsPolicy` say of each other and of `dns`, and which files they name. Pure.
  */
 import type { KeyPath } from './config-path.ts'
 import type { KeyedFault } from './config-problems.ts'
@@ -20,6 +20,21 @@ export function checkTlsPolicy(config: Config): readonly KeyedFault[] {
     }
   }
   return faults
+}
+
+/** Every file with its place. */
+export function authoritiesOf({ tlsPolicy }: Config): readonly (readonly [readonly string[], string])[] {
+  const rules = (['domains', 'hosts'] as const).flatMap((section) =>
+    Object.entries(tlsPolicy[section]).flatMap(([pattern, written]) =>
+      typeof written === 'object' && written.ca !== undefined ? [[['tlsPolicy', section, pattern, 'ca'], written.ca] as const] : [],
+    ),
+  )
+  const { ca, mtaStsCa } = tlsPolicy
+  return [
+    ...(ca === undefined ? [] : [[['tlsPolicy', 'ca'], ca] as const]),
+    ...(mtaStsCa === undefined ? [] : [[['tlsPolicy', 'mtaStsCa'], mtaStsCa] as const]),
+    ...rules,
+  ]
 }
 
 /** Such mail waits until it is returned. */

@@ -73,21 +73,6 @@ export function buildTlsDemands({ require, tlsRequiredNo }: TlsPolicyConfig): Tl
   }
 }
 
-/** Every file with its place. */
-export function authoritiesOf({ tlsPolicy }: Config): readonly (readonly [readonly string[], string])[] {
-  const rules = (['domains', 'hosts'] as const).flatMap((section) =>
-    Object.entries(tlsPolicy[section]).flatMap(([pattern, written]) =>
-      typeof written === 'object' && written.ca !== undefined ? [[['tlsPolicy', section, pattern, 'ca'], written.ca] as const] : [],
-    ),
-  )
-  const { ca, mtaStsCa } = tlsPolicy
-  return [
-    ...(ca === undefined ? [] : [[['tlsPolicy', 'ca'], ca] as const]),
-    ...(mtaStsCa === undefined ? [] : [[['tlsPolicy', 'mtaStsCa'], mtaStsCa] as const]),
-    ...rules,
-  ]
-}
-
 function anyOf(written: string | readonly string[] | undefined): Pattern | null {
   if (written === undefined) return null
   const patterns = listOf(written).map(compileAddressPattern)

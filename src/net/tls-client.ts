@@ -60,14 +60,6 @@ export function createTlsClient(now: () => number): TlsClient {
     dropOldest(sessions, SESSIONS_MAX)
     sessions.set(options.sessionKey, { ticket, trust })
   }
-  const trustOf = (options: TlsOptions, socket: tls.TLSSocket): Trust | NetworkFault => {
-    const kept = socket.isSessionReused() ? sessions.get(options.sessionKey) : undefined
-    if (kept !== undefined) return kept.trust
-    if (options.dane === undefined) return trustByAuthorities(options, socket)
-    const match = matchDane(options.dane, chainOf(socket), now())
-    return match.kind === 'matched' ? { trust: 'verified', trustFault: null, verifiedBy: match.by } : match.fault
-  }
-
   return {
     optionsFor(options, socket) {
       const name = certificateName(options.serverName)
@@ -92,7 +84,7 @@ export function createTlsClient(now: () => number): TlsClient {
       })
     },
     judge(options, socket) {
-      const trust = trustOf(options, socket)
+      const trust = trustOf(options, socket, { kept: sessions.get(options.sessionKey), now: now() })
       if ('code' in trust) {
         sessions.delete(options.sessionKey)
         return { kind: 'refused', fault: trust }
@@ -137,6 +129,13 @@ function nameOf(code: string, message: string): string {
 
 /** How to start Node.js is no business of ours: authorities come from the machine, or from `tls.ca` of the relay. */
 const NODE_ADVICE = /; if the root CA is installed locally, try running Node\.js with [\s\S]*$/
+
+function trustOf(options: TlsOptions, socket: tls.TLSSocket, known: { readonly kept: KeptSession | undefined; readonly now: number }): Trust | NetworkFault {
+  if (socket.isSessionReused() && known.kept !== undefined) return known.kept.trust
+  if (options.dane === undefined) return trustByAuthorities(options, socket)
+  const match = matchDane(options.dane, chainOf(socket), known.now)
+  return match.kind === 'matched' ? { trust: 'verified', trustFault: null, verifiedBy: match.by } : match.fault
+}
 
 function trustByAuthorities(options: TlsOptions, socket: tls.TLSSocket): Trust {
   if (socket.authorized) return { trust: options.hostUnproved === true ? 'trusted' : 'verified', trustFault: null, verifiedBy: 'pki' }

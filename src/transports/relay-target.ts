@@ -8,8 +8,9 @@
 import type { Deferral } from '../core/classify.ts'
 import type { RemoteMta } from '../core/outcome.ts'
 import type { Credential, DirectSettings, EgressSide, HostAddress, MxHost, RelayHost, RelaySettings, Route } from '../core/route.ts'
+import type { TlsDemand } from '../core/tls-policy.ts'
 import type { NetworkAddress } from '../ports/network.ts'
-import { raiseTargets } from './tls-raise.ts'
+import { raiseTls } from './tls-raise.ts'
 
 export interface HostTarget {
   /** What holds for every host of the relay, or for this host of a domain. */
@@ -139,6 +140,24 @@ function mxTarget(direct: DirectSettings, { name, addresses, tls }: MxHost): Hos
     key: sessionKey(host, tls, ['mx', ipv4, ipv6]),
     alike: null,
   }
+}
+
+/** The same hosts, in the same order. Sessions are not shared with those of other demands, but where nothing is raised. */
+function raiseTargets(targets: readonly HostTarget[], demand: TlsDemand): readonly HostTarget[] {
+  const raised = targets.map((target) => ({ target, now: raiseTarget(target, demand) }))
+  return raised.map(({ target, now }) => {
+    const { alike } = target
+    if (alike === null) return now
+    return { ...now, alike: new Set(raised.filter((one) => alike.has(one.target.key)).map((one) => one.now.key)) }
+  })
+}
+
+function raiseTarget(target: HostTarget, demand: TlsDemand): HostTarget {
+  const raised = raiseTls(target.relay.tls, demand)
+  if (raised.kind === 'same') return target
+  const key = `${target.key} ${demand}`
+  if (raised.kind === 'refused') return { ...target, key, refusal: { ...raised.deferral, hop: 'none' } }
+  return { ...target, relay: { ...target.relay, tls: raised.tls }, key, raised: true }
 }
 
 /** All that TLS has to be counts, but not under which domain it is reported. */

@@ -20,7 +20,7 @@ import { remark } from './dialogue.ts'
 import { chooseMechanism } from './login-choice.ts'
 import { type HostTarget, isSocketFile, remoteOf, sideFor } from './relay-target.ts'
 import type { SetupFailure } from './ride.ts'
-import { blamesHost, decideTlsStep, mayGoPlain, tlsOptionsOf } from './tls-policy.ts'
+import { blamesHost, decideTlsStep, isVerified, mayGoPlain, tlsOptionsOf } from './tls-policy.ts'
 import { reportFailed, reportReady } from './tls-report.ts'
 
 export interface SessionParts {
@@ -140,6 +140,11 @@ export class SessionSetup {
   finished(): void {
     this.durationMs = this.#parts.clock.monotonicMs() - this.#startedMs
     if (!this.#parts.plainOnly) reportReady(this.#parts.reports ?? null, this.#target.relay.tls, this.#remote, this.tls)
+  }
+
+  /** The host is verified as REQUIRETLS wants it. */
+  get verified(): boolean {
+    return isVerified(this.tls, this.#target.relay.tls.level)
   }
 
   phaseOf(engine: ClientEngine): AttemptPhase {

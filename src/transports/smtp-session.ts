@@ -18,7 +18,6 @@ import type { Ride, SetupFailure } from './ride.ts'
 import { SessionOutput } from './session-output.ts'
 import { type SessionParts, SessionSetup } from './session-setup.ts'
 import { StepWatch, stepLimitMs } from './step-watch.ts'
-import { isVerified } from './tls-policy.ts'
 import type { TransactionFacts } from './transaction-outcome.ts'
 
 /** Calls may come from inside `carry`. */
@@ -68,7 +67,7 @@ export class SmtpSession {
     this.#engine = new ClientEngine({ ...helloFor(target, address.family), events: this.#engineEvents() })
   }
 
-  /** Dials; `onReady` or `onSetupFailed` follows. */
+  /** `onReady` or `onSetupFailed` follows. */
   open(): void {
     this.#setup.dial(this.#connectionEvents, this.#setupSteps)
   }
@@ -101,7 +100,7 @@ export class SmtpSession {
   carry(ride: Ride): Exclude<Fit, { readonly kind: 'fits' }> | null {
     const capabilities = this.#engine.capabilities
     if (capabilities === null) throw new Error('a ride on a session that is not ready')
-    const fit = decideFit(ride.question(isVerified(this.tls, this.target.relay.tls.level)), capabilities)
+    const fit = decideFit(ride.question(this.#setup.verified), capabilities)
     if (fit.kind !== 'fits') return fit
     const [first, ...rest] = fit.rcpts
     if (first === undefined) throw new Error('a ride without recipients')
@@ -265,8 +264,7 @@ export class SmtpSession {
     const { transaction } = ended
     if (transaction.end !== 'broken') this.#used++
     if (!this.#output.idle) ended.ride.contentInUse = true
-    const nowMs = this.#parts.clock.monotonicMs()
-    this.#idleSinceMs = nowMs
+    this.#idleSinceMs = this.#parts.clock.monotonicMs()
     this.#owner.onRideEnd(this, ended.ride, {
       transaction,
       recipients: ended.ride.recipients,
@@ -278,7 +276,7 @@ export class SmtpSession {
       reused: this.#used > (transaction.end === 'broken' ? 0 : 1),
       chained: ended.chained,
       setupMs: ended.ride.setupMs,
-      transferMs: nowMs - ended.startedMs,
+      transferMs: this.#idleSinceMs - ended.startedMs,
       use: this.#used + (transaction.end === 'broken' ? 1 : 0),
     })
     const [next] = this.#carried
