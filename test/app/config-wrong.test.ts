@@ -6,6 +6,7 @@ import { WRONG_DKIM_CONFIGS } from './wrong-dkim-configs.ts'
 import { WRONG_DNS_CONFIGS } from './wrong-dns-configs.ts'
 import { WRONG_INTAKE_CONFIGS } from './wrong-intake-configs.ts'
 import { WRONG_REWRITE_CONFIGS } from './wrong-rewrite-configs.ts'
+import { WRONG_TLS_CONFIGS } from './wrong-tls-configs.ts'
 
 const problemsOf = (yaml: string) =>
   examine(`${yaml}\n`, '/etc/x/postern.yaml', { explicitPath: null, env: {}, cwd: '/etc/x', checkFiles: false }).problems.filter(
@@ -13,7 +14,7 @@ const problemsOf = (yaml: string) =>
   )
 
 describe('a wrong configuration is told by place, key, what is allowed and what to do', () => {
-  it.each([...WRONG_REWRITE_CONFIGS, ...WRONG_INTAKE_CONFIGS, ...WRONG_DELIVERY_CONFIGS, ...WRONG_DNS_CONFIGS, ...WRONG_DKIM_CONFIGS])(
+  it.each([...WRONG_TLS_CONFIGS, ...WRONG_REWRITE_CONFIGS, ...WRONG_INTAKE_CONFIGS, ...WRONG_DELIVERY_CONFIGS, ...WRONG_DNS_CONFIGS, ...WRONG_DKIM_CONFIGS])(
     '%s',
     (yaml, expected) => {
       expect(problemsOf(yaml).map((problem) => [problem.code, formatProblem(problem)])).toEqual(expected)

@@ -153,6 +153,16 @@ describe('chosen mail', () => {
   })
 })
 
+describe('a daily report of TLS', () => {
+  it('goes out whatever TLS its receiver has, and whatever it demands', async () => {
+    const { server, peer } = await tell({ peer: inPlain, sts: sts('enforce') })
+    const content = Buffer.from('From: <tls@sender.example>\r\nSubject: Report\r\n\r\nreport\r\n')
+    const id = await server.intake.submit({ from: '<>', to: ['reports@good.test'], content }, 'report')
+    await server.untilStates(id, 'delivered')
+    expect(peer.contents).toHaveLength(1)
+  })
+})
+
 describe('a domain whose policy is broken', () => {
   it('does not close the site for the others that it serves', async () => {
     const { server, peer } = await tell({
