@@ -139,7 +139,8 @@ export class SessionSetup {
   /** Set-up is over: how long it took. */
   finished(): void {
     this.durationMs = this.#parts.clock.monotonicMs() - this.#startedMs
-    if (!this.#parts.plainOnly) reportReady(this.#parts.reports ?? null, this.#target.relay.tls, this.#remote, this.tls)
+    // Without TLS because it failed before: that was counted then.
+    if (!this.#parts.plainOnly || this.tls !== null) reportReady(this.#parts.reports ?? null, this.#target.relay.tls, this.#remote, this.tls)
   }
 
   /** The host is verified as REQUIRETLS wants it. */
