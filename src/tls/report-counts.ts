@@ -19,8 +19,10 @@ export interface PolicyCounts {
   readonly failures: readonly FailureCount[]
 }
 
-const POLICIES_PER_DAY_MAX = 10_000
-const FAILURES_PER_POLICY_MAX = 50
+const POLICIES_PER_DAY_MAX = 5_000
+const FAILURES_PER_POLICY_MAX = 20
+/** Of a policy's own text. */
+const STRINGS_MAX = 20
 /** What was not sent by then is of no use any more. */
 const DAYS_MAX = 3
 const DETAIL_MAX = 200
@@ -102,11 +104,12 @@ export class ReportCounts {
       this.#days.set(day, policies)
       if (this.#days.size > DAYS_MAX) this.#days.delete([...this.#days.keys()].sort()[0] ?? day)
     }
-    const key = JSON.stringify([policy.domain, policy.type, policy.strings])
+    const strings = policy.strings.slice(0, STRINGS_MAX).map((text) => text.slice(0, DETAIL_MAX))
+    const key = JSON.stringify([policy.domain, policy.type, strings])
     let counting = policies.get(key)
     if (counting === undefined) {
       if (policies.size >= POLICIES_PER_DAY_MAX) return null
-      counting = { policy, successes: 0, failures: new Map() }
+      counting = { policy: { ...policy, strings, hosts: policy.hosts.slice(0, STRINGS_MAX) }, successes: 0, failures: new Map() }
       policies.set(key, counting)
     }
     return counting

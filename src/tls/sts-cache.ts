@@ -15,10 +15,13 @@ export interface KeptPolicy {
 }
 
 const POLICIES_MAX = 10_000
+/** Of all texts together: a policy may have 64 KB, and hardly any has one. */
+const CHARACTERS_MAX = 16 * 1024 * 1024
 const FORMAT = 1
 
 export class StsCache {
   readonly #policies = new Map<string, KeptPolicy>()
+  #characters = 0
 
   /** Null: none, or it has expired. */
   get(domain: string, now: number): KeptPolicy | null {
@@ -27,8 +30,9 @@ export class StsCache {
   }
 
   set(domain: string, kept: KeptPolicy): void {
-    this.#policies.delete(domain)
-    if (this.#policies.size >= POLICIES_MAX) this.#drop()
+    this.#delete(domain)
+    this.#characters += charactersOf(kept)
+    while (this.#policies.size > 0 && (this.#policies.size >= POLICIES_MAX || this.#characters > CHARACTERS_MAX)) this.#drop()
     this.#policies.set(domain, kept)
   }
 
@@ -55,12 +59,23 @@ export class StsCache {
   #drop(): void {
     const idle = [...this.#policies].find(([, { policy }]) => policy.mode === 'none')
     const oldest = this.#policies.keys().next()
-    if (idle !== undefined) this.#policies.delete(idle[0])
-    else if (oldest.done !== true) this.#policies.delete(oldest.value)
+    if (idle !== undefined) this.#delete(idle[0])
+    else if (oldest.done !== true) this.#delete(oldest.value)
+  }
+
+  #delete(domain: string): void {
+    const kept = this.#policies.get(domain)
+    if (kept === undefined) return
+    this.#characters -= charactersOf(kept)
+    this.#policies.delete(domain)
   }
 }
 
 const DAY_MS = 86_400_000
+
+function charactersOf({ policy }: KeptPolicy): number {
+  return policy.lines.reduce((sum, line) => sum + line.length, 0)
+}
 
 export function isAgeing({ fetchedAt, policy }: KeptPolicy, now: number): boolean {
   return now - fetchedAt > Math.min(DAY_MS, policy.maxAgeS * 500)

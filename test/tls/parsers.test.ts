@@ -181,6 +181,14 @@ describe('the text between restarts', () => {
     )
     fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (other) => void new StsCache().load(other)))
   })
+  it('has room for so many characters of all policies together', () => {
+    const cache = new StsCache()
+    const long = { ...policy, lines: ['x'.repeat(1024 * 1024)] }
+    for (let i = 0; i < 40; i++) cache.set(`d${i}.test`, { id: 'a', policy: long, fetchedAt: now })
+    for (let i = 0; i < 40; i++) cache.set('same.test', { id: 'a', policy: long, fetchedAt: now })
+    expect(cache.dump(now).length).toBeLessThan(17 * 1024 * 1024)
+    expect([cache.get('d39.test', now) !== null, cache.get('d0.test', now)]).toEqual([true, null])
+  })
   it('has room for ten thousand; those that demand nothing go first', () => {
     const cache = new StsCache()
     cache.set('first.test', { id: 'a', policy, fetchedAt: now })
