@@ -24,13 +24,12 @@ export interface Sink {
 }
 
 /** `lateMs` null: smtp-sink, else each reply is that much late. */
-export async function startSink(folder: string, port: number, lateMs: number | null): Promise<Sink> {
+export async function startSink(folder: string, port: number, lateMs: number | null, host = '127.0.0.1'): Promise<Sink> {
   const file = join(folder, `sink-${port}.out`)
   const group = new ProcessGroup('sink')
   const out = openSync(file, 'w')
   const late = fileURLToPath(new URL('late-sink.ts', import.meta.url))
-  if (lateMs === null)
-    group.spawn('/usr/sbin/smtp-sink', ['-u', 'nobody', '-c', '-m', '1000', `127.0.0.1:${port}`, '1000'], { stdio: ['ignore', out, 'ignore'] })
+  if (lateMs === null) group.spawn('/usr/sbin/smtp-sink', ['-u', 'nobody', '-c', '-m', '1000', `${host}:${port}`, '1000'], { stdio: ['ignore', out, 'ignore'] })
   else group.spawn(process.execPath, [late, String(port), String(lateMs)], { stdio: ['ignore', out, 'inherit'] })
   closeSync(out)
   await waitForGreeting(port, 20_000)

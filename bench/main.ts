@@ -17,6 +17,7 @@ import { measureBacklog, measureDeadRelay, measureDotReply } from './queueing.ts
 import { measureRelaying, RELAY_SCENARIOS } from './relaying.ts'
 import { formatReport, writeDocument } from './report.ts'
 import type { ScenarioResult } from './sample.ts'
+import { measureSites, measureStuckSites } from './sites.ts'
 import { medianOf } from './targets.ts'
 
 async function measure(options: Options): Promise<readonly ScenarioResult[]> {
@@ -34,6 +35,8 @@ async function measureScenario(name: string, peers: readonly Peer[], options: Op
   if (relaying !== undefined) return measureRelaying(relaying, peers, options)
   if (name === 'dead-relay') return measureDeadRelay(peers, options)
   if (name === 'dot-reply') return measureDotReply(peers, options)
+  if (name === 'sites') return measureSites(peers, options)
+  if (name === 'sites-stuck') return measureStuckSites(peers, options)
   const results: ScenarioResult[] = []
   for (const peer of peers) results.push(await measureBacklog(peer, options, medianOf(before, '4k/10/keep', peer.name, 'relayedPerS')))
   return results
@@ -45,7 +48,7 @@ function prepare(options: Options): boolean {
     console.error('npm run bench needs root: Postfix starts only as root, and the measurement runs in a network namespace of its own.')
     return false
   }
-  const packages = ['scripts/install-system-packages.sh', '--only', 'postfix', 'iproute2', 'procps']
+  const packages = ['scripts/install-system-packages.sh', '--only', 'postfix', 'iproute2', 'procps', 'unbound']
   if (spawnSync('bash', packages, { cwd: ROOT, stdio: ['ignore', 2, 2] }).status !== 0) return false
   if (!options.build || !options.peers.includes('postern')) return true
   return spawnSync(process.execPath, ['scripts/build.mjs'], { cwd: ROOT, stdio: ['ignore', 2, 2] }).status === 0

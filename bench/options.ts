@@ -4,7 +4,7 @@ import type { PeerName } from './peer.ts'
 import { RELAY_SCENARIOS } from './relaying.ts'
 import type { Plan } from './sample.ts'
 
-export const QUEUE_SCENARIOS = ['dead-relay', 'dot-reply', 'backlog'] as const
+export const QUEUE_SCENARIOS = ['sites', 'sites-stuck', 'dead-relay', 'dot-reply', 'backlog'] as const
 export const SCENARIOS: readonly string[] = [...RELAY_SCENARIOS.map((scenario) => scenario.name), ...QUEUE_SCENARIOS]
 
 export const HELP = `npm run bench -- [OPTION ...]      Postfix and Postern side by side; needs Debian and root
@@ -63,6 +63,8 @@ export function parseOptions(argv: readonly string[]): Options | null {
     targetS: count(values.seconds, quick ? 2 : 6),
     backlog: count(values.backlog, quick ? 5000 : 100_000),
     deadRelay: quick ? 2000 : 20_000,
+    sites: quick ? 2000 : 10_000,
+    stuck: quick ? 1000 : 5_000,
     dotReplies: quick ? 2000 : 10_000,
     jsonFile: values.json ?? null,
     writeDocument: values.write || (!quick && values.only === undefined && values.peer === undefined),

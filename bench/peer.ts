@@ -1,4 +1,4 @@
-/** What is measured: a mail transfer agent that relays everything to one port. */
+/** What is measured: a mail transfer agent that relays everything to one port, or delivers it by MX records. */
 import type { ProcessGroup } from './process-group.ts'
 
 export type PeerName = 'postfix' | 'postern'
@@ -18,6 +18,8 @@ export interface StartOptions {
   readonly sinkPort: number
   /** Keep what an earlier start left there. */
   readonly keepQueue: boolean
+  /** To the servers of the recipients' domains instead of one relay. */
+  readonly direct?: boolean
 }
 export interface Peer {
   readonly name: PeerName

@@ -37,7 +37,7 @@ export const postern: Peer = {
   },
 }
 
-function writeConfiguration({ folder, port, sinkPort, keepQueue }: StartOptions): string {
+function writeConfiguration({ folder, port, sinkPort, keepQueue, direct }: StartOptions): string {
   const home = join(folder, 'postern')
   if (!keepQueue) rmSync(home, { recursive: true, force: true })
   mkdirSync(home, { recursive: true })
@@ -48,8 +48,12 @@ function writeConfiguration({ folder, port, sinkPort, keepQueue }: StartOptions)
 listen: [ "smtp://127.0.0.1:${port}" ]
 data: ${join(home, 'queue')}
 user: root
-relays:
-  sink: { host: "127.0.0.1:${sinkPort}", tls: may }
+${
+  direct === true
+    ? 'routes: [ { via: mx } ]\ndirect: { allowPrivate: [ 127.0.0.0/8 ] }'
+    : `relays:
+  sink: { host: "127.0.0.1:${sinkPort}", tls: may }`
+}
 log: { format: json, file: ${join(home, 'log')} }
 `,
   )

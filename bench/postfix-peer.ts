@@ -35,7 +35,7 @@ export const postfix: Peer = {
   },
 }
 
-function writeConfiguration({ folder, port, sinkPort, keepQueue }: StartOptions): string {
+function writeConfiguration({ folder, port, sinkPort, keepQueue, direct }: StartOptions): string {
   const home = join(folder, 'postfix')
   const etc = join(home, 'etc')
   if (!keepQueue) rmSync(home, { recursive: true, force: true })
@@ -45,12 +45,12 @@ function writeConfiguration({ folder, port, sinkPort, keepQueue }: StartOptions)
   const user = /^postfix:[^:]*:(\d+):/m.exec(readFileSync('/etc/passwd', 'utf8'))?.[1]
   if (user !== undefined) chownSync(join(home, 'lib'), Number(user), 0)
   if (existsSync('/etc/postfix/dynamicmaps.cf')) copyFileSync('/etc/postfix/dynamicmaps.cf', join(etc, 'dynamicmaps.cf'))
-  writeFileSync(join(etc, 'main.cf'), mainCf(home, sinkPort))
+  writeFileSync(join(etc, 'main.cf'), mainCf(home, direct === true ? '' : `[127.0.0.1]:${sinkPort}`))
   writeFileSync(join(etc, 'master.cf'), masterCf(port))
   return etc
 }
 
-function mainCf(home: string, sinkPort: number): string {
+function mainCf(home: string, relayHost: string): string {
   return `compatibility_level = 3.6
 # Debian's main.cf
 smtpd_banner = $myhostname ESMTP $mail_name (Debian/GNU)
@@ -67,7 +67,7 @@ myhostname = app.example.test
 mydestination =
 alias_maps =
 mynetworks = 127.0.0.0/8
-relayhost = [127.0.0.1]:${sinkPort}
+relayhost = ${relayHost}
 inet_interfaces = loopback-only
 inet_protocols = ipv4
 message_size_limit = 52428800

@@ -14,6 +14,8 @@ const TITLES: Readonly<Record<string, string>> = {
   '64k/10/keep': '64 KB, 10 sessions kept open',
   '1m/10/reconn': '1 MB, 10 sessions, a connection for each message',
   distant: '4 KB, relay 50 ms away (every reply is late)',
+  sites: '4 KB for 1,000 domains on 50 sites, straight to their servers',
+  'sites-stuck': 'The same with 5,000 messages stuck for sites that never answer',
   'dead-relay': '4 KB, relay dead: accepting only',
   'dot-reply': '4 KB, relay dead, 50 sessions: waiting for the 250 after the final dot',
   backlog: 'Backlog: relay dead, restart, relay comes up, drain',

@@ -23,6 +23,7 @@ export const FIGURES = {
   statusMs: 'asking for the state of the queue, ms',
   drainedPerS: 'drained, messages/s',
   drainedShare: 'drained, share of the rate relayed with 10 sessions kept',
+  stuckShare: 'relayed with mail stuck for dead sites, share of the rate without',
   otherCores: 'cores used by others meanwhile',
 } as const
 export type FigureName = keyof typeof FIGURES
@@ -47,6 +48,9 @@ export interface Plan {
   readonly backlog: number
   readonly deadRelay: number
   readonly dotReplies: number
+  /** Messages for many sites, and stuck for dead ones. */
+  readonly sites: number
+  readonly stuck: number
 }
 
 /** Ports of one peer: only loopback exists where we measure, so that they are free. */

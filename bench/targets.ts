@@ -26,6 +26,8 @@ export const TARGETS: readonly Target[] = [
   rate('1m/10/reconn', 1.5),
   cpu('1m/10/reconn', 1 / 2),
   rate('distant', 2),
+  rate('sites', 2),
+  value('sites-stuck', 'stuckShare', 'at least', 0.9),
   { scenario: 'dead-relay', figure: 'acceptedPerS', of: 'ratio', bound: 'at least', value: 4 },
   ...['4k/10/reconn', '4k/10/keep', '64k/10/keep', '1m/10/reconn', 'distant', 'dead-relay'].map((scenario) => value(scenario, 'rssMiB', 'at most', 200)),
   { scenario: 'dot-reply', figure: 'p99Ms', of: 'ratio', bound: 'at most', value: 0.5 },
