@@ -6,16 +6,13 @@
  * smuggling lives on. Clean content passes as views of the input, found so by one search.
  */
 import { asBuffer } from './bytes.ts'
+import { findNoteworthy } from './noteworthy.ts'
 
 const LF = 0x0a
 const CR = 0x0d
 const DOT = 0x2e
 const CRLF = Buffer.from('\r\n')
 const EMPTY = Buffer.alloc(0)
-/** What is looked at as one text: short enough that the text dies young. */
-const WINDOW_OCTETS = 64 * 1024
-/** The only places where content needs a thought: bare CR, bare LF, NUL, a dot that begins a line. */
-const NOTEWORTHY = '\\r(?!\\n)|(?<!\\r)\\n|\\0|\\r\\n\\.'
 
 export type DotFault = 'bare-line-end' | 'nul' | 'line-too-long' | 'too-large'
 export interface DotDecoderOptions {
@@ -33,7 +30,6 @@ type Place = 'line-start' | 'inside' | 'cr' | 'dot' | 'dot-cr'
 /** Reads one message's content. After `ended` it takes nothing more. */
 export class DotDecoder {
   readonly #options: DotDecoderOptions
-  readonly #noteworthy = new RegExp(NOTEWORTHY, 'g')
   #place: Place = 'line-start'
   /** The CR that waits for its LF, or the line end before the dot, had a CR right before it. */
   #afterCr = false
@@ -69,15 +65,8 @@ export class DotDecoder {
   decode(bytes: Uint8Array, at: number): number {
     const chunk = asBuffer(bytes)
     let i = at
-    while (i < chunk.length && !this.ended) i += this.#decodeWindow(chunk.subarray(i, i + WINDOW_OCTETS))
-    return i
-  }
-
-  #decodeWindow(window: Buffer): number {
-    const text = window.toString('latin1')
-    let i = 0
-    while (i < window.length && !this.ended) {
-      i = this.#place === 'inside' ? this.#decodeInside(window, text, i) : this.#step(window[i] ?? 0, i)
+    while (i < chunk.length && !this.ended) {
+      i = this.#place === 'inside' ? this.#decodeInside(chunk, at, i) : this.#step(chunk[i] ?? 0, i)
     }
     this.#flush()
     return i
@@ -117,24 +106,23 @@ export class DotDecoder {
     return octet === CR ? i + 1 : i
   }
 
-  /** Takes everything up to the next place that needs `#step`. `text` is the chunk's. */
-  #decodeInside(chunk: Buffer, text: string, from: number): number {
+  /** Takes everything up to the next place that needs `#step`. Content begins at `base` in this chunk. */
+  #decodeInside(chunk: Buffer, base: number, from: number): number {
     let start = from
-    this.#noteworthy.lastIndex = from
     for (;;) {
-      const hit = this.#noteworthy.test(text) ? this.#noteworthy.lastIndex : -1
-      if (hit === -1) return this.#takeRest(chunk, start)
+      const hit = findNoteworthy(chunk, start)
+      if (hit === -1) return this.#takeRest(chunk, base, start)
       const last = chunk[hit - 1]
       if (last === DOT) {
         this.#take(chunk, start, hit - 1)
-        this.#afterCr = hit >= 4 && chunk[hit - 4] === CR
+        this.#afterCr = hit - 4 >= base && chunk[hit - 4] === CR
         this.#place = 'dot'
         return hit
       }
       this.#take(chunk, start, hit - 1)
       start = hit
       if (last === CR && hit === chunk.length) {
-        this.#afterCr = hit >= 2 && chunk[hit - 2] === CR
+        this.#afterCr = hit - 2 >= base && chunk[hit - 2] === CR
         this.#place = 'cr'
         return hit
       }
@@ -143,11 +131,11 @@ export class DotDecoder {
     }
   }
 
-  #takeRest(chunk: Buffer, start: number): number {
+  #takeRest(chunk: Buffer, base: number, start: number): number {
     const end = chunk.length
     this.#take(chunk, start, end)
     if (end > start && chunk[end - 1] === LF) {
-      this.#afterCr = end >= 3 && chunk[end - 3] === CR
+      this.#afterCr = end - 3 >= base && chunk[end - 3] === CR
       this.#place = 'line-start'
     }
     return end
@@ -203,7 +191,7 @@ export class DotDecoder {
     else this.#more.push(slice)
   }
 
-  /** One call a window: a copy is made only where dots or line ends were changed in it. */
+  /** One call a chunk: a copy is made only where dots or line ends were changed in it. */
   #flush(): void {
     const first = this.#first
     if (first === null) return
@@ -224,7 +212,6 @@ export class NulInContent extends Error {
 
 /** Writes one message's content. Bare line ends become CRLF, so that none is ever sent. */
 export class DotEncoder {
-  readonly #noteworthy = new RegExp(NOTEWORTHY)
   #atLineStart = true
   #heldCr = false
 
@@ -232,9 +219,8 @@ export class DotEncoder {
   encode(bytes: Uint8Array): Uint8Array {
     const chunk = asBuffer(bytes)
     if (chunk.length === 0) return chunk
-    const text = chunk.toString('latin1')
-    const untouched = !this.#heldCr && !(this.#atLineStart && chunk[0] === DOT) && !this.#noteworthy.test(text)
-    if (!untouched) return this.#rewrite(text)
+    const untouched = !this.#heldCr && !(this.#atLineStart && chunk[0] === DOT) && findNoteworthy(chunk, 0) === -1
+    if (!untouched) return this.#rewrite(chunk.toString('latin1'))
     this.#atLineStart = chunk[chunk.length - 1] === LF
     return chunk
   }

@@ -11,7 +11,7 @@ import type { ClientEngine, Transaction } from '../smtp/client-engine.ts'
 import type { Ride } from './ride.ts'
 import type { SessionOutput } from './session-output.ts'
 
-/** What the engine looks at as one text: short enough that the text dies young. */
+/** What the engine takes at once: where a dot has to be stuffed, so much is written anew as one text. */
 const SLICE_OCTETS = 32 * 1024
 
 /** A ride on a session. */

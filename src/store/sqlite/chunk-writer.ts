@@ -122,7 +122,7 @@ export class ChunkWriter implements BodyWriter {
     if (!this.#kept || bytes.byteLength === 0) return false
     const isWhole = bytes.byteLength > CHUNK_OCTETS / 2
     if (this.#octets > KEPT_OCTETS_MAX) this.#parts.cache.drop(this.#ref)
-    this.#kept = this.#octets <= KEPT_OCTETS_MAX && this.#parts.cache.begin(this.#ref, isWhole ? bytes : Buffer.from(bytes), at)
+    this.#kept = this.#octets <= KEPT_OCTETS_MAX && this.#parts.cache.begin(this.#ref, isWhole ? bytes : Uint8Array.from(bytes), at)
     return this.#kept && isWhole
   }
 

@@ -14,8 +14,8 @@ export interface SpareChunks {
   give(view: Uint8Array): void
 }
 
-/** 8 MiB. */
-const SPARE_MAX = 32
+/** 16 MiB: what ten sessions of 1 MB have in hand. Half of it doubles the collections. */
+const SPARE_MAX = 64
 
 export function createSpareChunks(): SpareChunks {
   const spare: Buffer[] = []
