@@ -39,7 +39,7 @@ export async function cutOnce(scene: CutScene, cut: number): Promise<void> {
     const id = `cut${cut}-${sent.size}`
     const mail = makeMail(id, 2_000 + random() * 60_000)
     sent.set(id, asStored(mail))
-    if ((await rig.deliver(user, mail)).kind === 'delivered') acknowledged.add(id)
+    if ((await rig.deliver(user, mail, 1)).kind === 'delivered') acknowledged.add(id)
   }
   await deliver()
   let over = false

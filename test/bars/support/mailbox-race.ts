@@ -5,7 +5,7 @@
  * mail out of them. A careless writer in the same race shows that the traps catch.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestUser } from '../../system/support/system-user.ts'
 import { makeMail, startRig } from './mailbox-rig.ts'
@@ -22,8 +22,8 @@ const SWAP_FILE = `
 my ($trap, $n) = ($ARGV[0], 0);
 $SIG{TERM} = sub { print "$n\\n"; exit 0 }; $| = 1; print "go\\n";
 while (1) {
-  symlink("$trap/file", 'l'); rename('l', 'box'); link("$trap/file", 'h'); rename('h', 'box'); unlink('h');
-  symlink("$trap/new-file", 'l'); rename('l', 'box'); open(my $f, '>', 'r'); close $f; rename('r', 'box');
+  symlink("$trap/file", 'l'); rename('l', 'box'); link("$trap/theirs", 'h'); rename('h', 'box'); unlink('h');
+  symlink("$trap/new-file", 'l'); rename('l', 'box'); open(my $f, '>', 'r'); close $f; rename('r', 'box'); select(undef, undef, undef, 0.0002) if rand() < 0.05;
   symlink("$trap/file", 'l'); rename('l', 'box.lock'); unlink('box.lock'); unlink('box'); $n += 6;
 }`
 const SWAP_FOLDERS = `
@@ -52,6 +52,7 @@ export async function race(user: TestUser, format: 'mbox' | 'maildir', ms: numbe
   }
   const swaps = Number(await stop(swapper))
   await rig.close()
+  tidy(user)
   return { delivered, refused, swaps, outside: caught(trap) }
 }
 
@@ -62,26 +63,34 @@ export async function carelessControl(user: TestUser, ms: number): Promise<numbe
   const writer = await startAs(user, CARELESS, [])
   await new Promise((resolve) => setTimeout(resolve, ms))
   await Promise.all([stop(swapper), stop(writer)])
+  tidy(user)
   return caught(trap)
+}
+
+/** Removes whatever is left of the game. */
+function tidy(user: TestUser): void {
+  for (const name of ['box', 'box.lock', 'l', 'h', 'r', 'Maildir', 'aside', 'y']) rmSync(join(user.home, name), { recursive: true, force: true })
 }
 
 function makeTrap(user: TestUser): string {
   const trap = `${user.home}-trap`
   rmSync(trap, { recursive: true, force: true })
   for (const name of ['', 'tmp', 'new', 'cur']) mkdirSync(join(trap, name))
-  for (const name of ['', 'tmp', 'new', 'cur']) chmodSync(join(trap, name), 0o777)
   writeFileSync(join(trap, 'file'), '')
-  chmodSync(join(trap, 'file'), 0o666)
+  // Reached by symbolic links, they are his own: a check of the owner alone is not enough.
+  for (const name of ['', 'tmp', 'new', 'cur', 'file']) chownSync(join(trap, name), user.uid, user.gid)
+  // Reached by a hard link, it is another's, but he may write there.
+  writeFileSync(join(trap, 'theirs'), '')
+  chmodSync(join(trap, 'theirs'), 0o666)
   return trap
 }
 
 /** Octets and files that should not be there. */
 function caught(trap: string): number {
-  const strangers = readdirSync(trap, { recursive: true }).filter((name) => !['tmp', 'new', 'cur', 'file'].includes(String(name)))
-  const inFile = readFileSync(join(trap, 'file'), 'latin1').split('\n').length - 1
-  const grown = statSync(join(trap, 'file')).size > 0 && inFile === 0 ? 1 : 0
+  const strangers = readdirSync(trap, { recursive: true }).filter((name) => !['tmp', 'new', 'cur', 'file', 'theirs'].includes(String(name)))
+  const lines = ['file', 'theirs'].map((name) => readFileSync(join(trap, name), 'latin1')).join('\n')
   rmSync(trap, { recursive: true, force: true })
-  return strangers.length + inFile + grown
+  return strangers.length + lines.split('\n').filter((line) => line !== '').length
 }
 
 interface Started {

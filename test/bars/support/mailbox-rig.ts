@@ -13,7 +13,8 @@ export interface MailboxRig {
   readonly mailboxes: Mailboxes
   /** Ids of processes that write just now. */
   readonly pids: ReadonlySet<number>
-  deliver(user: TestUser, content: string): Promise<MailboxAnswer>
+  /** `pauseMs` between two pieces of 4 KB, so that a kill finds it half written. */
+  deliver(user: TestUser, content: string, pauseMs?: number): Promise<MailboxAnswer>
   /** All workers have gone. */
   close(): Promise<void>
 }
@@ -52,15 +53,17 @@ export function startRig(users: readonly TestUser[], changes: Partial<MailboxSet
   return {
     mailboxes,
     pids,
-    deliver(user, content) {
+    deliver(user, content, pauseMs = 0) {
       const bytes = Buffer.from(content, 'latin1')
       const delivery = {
         user: user.name,
         from: 'app@sender.test',
         sizeOctets: bytes.length,
         async *content() {
-          // In pieces, so that a kill finds it half written.
-          for (let at = 0; at < bytes.length; at += 4_096) yield bytes.subarray(at, at + 4_096)
+          for (let at = 0; at < bytes.length; at += 4_096) {
+            yield bytes.subarray(at, at + 4_096)
+            if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs))
+          }
         },
       }
       return mailboxes.deliver(delivery, new AbortController().signal)
