@@ -11,6 +11,8 @@ import process from 'node:process'
 import type { CancelTimer, Clock } from '../core/clock.ts'
 import type { CheckName, Finding } from './doctor.ts'
 import type { ServerJournal } from './journal.ts'
+import { escapeText } from './log-line.ts'
+import { isRelayHere } from './relay-place.ts'
 import type { ServerSettings } from './settings.ts'
 
 export interface DoctorAtStart {
@@ -21,12 +23,18 @@ export interface DoctorAtStartParts {
   readonly configFile: string | null
   readonly socketPath: string
   readonly clock: Clock
-  readonly journal: ServerJournal
+  readonly journal: Pick<ServerJournal, 'note'>
+  /** How the command is called here. */
+  readonly command: string
+  /** The file that is run: our own entry point. */
+  readonly program: string
+  /** Milliseconds from the start to the examination; null: the usual time. */
+  readonly afterMs: number | null
   /** Lines for people at a terminal. */
   readonly print: (text: string) => void
 }
 
-const CHECKS: readonly CheckName[] = ['hostname', 'ptr', 'helo-spf', 'spf', 'dkim', 'null-mx', 'resolver', 'store', 'disk', 'open-files']
+const CHECKS: readonly CheckName[] = ['hostname', 'ptr', 'helo-spf', 'spf', 'dkim', 'dmarc', 'null-mx', 'resolver', 'store', 'disk', 'open-files', 'listener']
 /** Mail that waited for the restart goes first. */
 const AFTER_MS = 5_000
 const AT_MOST_MS = 90_000
@@ -35,10 +43,11 @@ const ANSWER_OCTETS_MAX = 1024 * 1024
 export function examineAtStart(parts: DoctorAtStartParts): DoctorAtStart {
   if (!leavesTheMachine(parts.settings)) return { stop: () => undefined }
   let child: ChildProcess | null = null
-  let cancel: CancelTimer = parts.clock.after(AFTER_MS, () => {
-    child = startDoctor(parts)
-    cancel = parts.clock.after(AT_MOST_MS, () => child?.kill())
-    child?.once('close', () => cancel())
+  let cancel: CancelTimer = parts.clock.after(parts.afterMs ?? AFTER_MS, () => {
+    const started = startDoctor(parts)
+    child = started
+    cancel = parts.clock.after(AT_MOST_MS, () => started.kill())
+    started.once('close', () => cancel())
   })
   return {
     stop() {
@@ -52,27 +61,37 @@ export function examineAtStart(parts: DoctorAtStartParts): DoctorAtStart {
 export function leavesTheMachine({ delivery }: Pick<ServerSettings, 'delivery'>): boolean {
   return delivery.routes.some(({ target }) => {
     if (target.kind === 'mx') return true
-    if (target.kind !== 'relay') return false
-    const hosts = delivery.relays.get(target.relay)?.settings.hosts ?? []
-    return hosts.some(({ host }) => !/^(?:localhost|\[?127\..*|\[?(?:IPv6:)?::1\]?)$/i.test(host))
+    const relay = target.kind === 'relay' ? delivery.relays.get(target.relay)?.settings : undefined
+    return relay !== undefined && !isRelayHere(relay)
   })
 }
 
-function startDoctor({ configFile, socketPath, journal, print }: DoctorAtStartParts): ChildProcess | null {
-  const [, program] = process.argv
-  if (program === undefined) return null
+function startDoctor({ configFile, socketPath, journal, print, command, program }: DoctorAtStartParts): ChildProcess {
   const config = configFile === null ? [] : ['--config', configFile]
-  const child = spawn(process.execPath, [program, '--json', '--socket', socketPath, ...config, 'doctor', ...CHECKS], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const child = spawn(process.execPath, [program, '--json', '--socket', socketPath, ...config, 'doctor', ...CHECKS], { stdio: ['ignore', 'pipe', 'pipe'] })
   if (child.pid !== undefined) lowerPriority(child.pid)
+  const [answer, complaint] = [gather(child.stdout), gather(child.stderr)]
+  const failed = (reason: string): void => journal.note('server', 'warn', 'the set-up could not be examined', { reason })
+  child.once('error', (fault) => failed(fault.message))
+  child.once('close', (_code, signal) => {
+    // By us: the server stops, or nobody waits any longer.
+    if (signal !== null) return
+    const found = parseFindings(answer())
+    if (found === null) failed(reasonIn(complaint()))
+    else tell(found, { journal, print, command })
+  })
+  return child
+}
+
+/** What has come of a stream, cut where nobody would read on. */
+function gather(stream: NonNullable<ChildProcess['stdout']>): () => string {
   const chunks: Buffer[] = []
   let octets = 0
-  child.stdout.on('data', (chunk: Buffer) => {
+  stream.on('data', (chunk: Buffer) => {
     octets += chunk.length
     if (octets <= ANSWER_OCTETS_MAX) chunks.push(chunk)
   })
-  child.once('error', (fault) => journal.note('server', 'warn', 'the set-up could not be examined', { reason: fault.message }))
-  child.once('close', () => tell(parseFindings(Buffer.concat(chunks).toString('utf8')), journal, print))
-  return child
+  return () => Buffer.concat(chunks).toString('utf8')
 }
 
 function lowerPriority(pid: number): void {
@@ -83,16 +102,26 @@ function lowerPriority(pid: number): void {
   }
 }
 
-function parseFindings(text: string): readonly Finding[] {
+/** Null: that is no answer of the doctor. */
+function parseFindings(text: string): readonly Finding[] | null {
   try {
     const answer = JSON.parse(text) as { readonly findings?: readonly Finding[] }
-    return answer.findings ?? []
+    return answer.findings ?? null
   } catch {
-    return []
+    return null
   }
 }
 
-function tell(findings: readonly Finding[], journal: ServerJournal, print: (text: string) => void): void {
+function reasonIn(text: string): string {
+  try {
+    const { error } = JSON.parse(text) as { readonly error: { readonly message: string } }
+    return error.message
+  } catch {
+    return text.slice(0, 500)
+  }
+}
+
+function tell(findings: readonly Finding[], { journal, print, command }: Pick<DoctorAtStartParts, 'journal' | 'print' | 'command'>): void {
   const faults = findings.filter(({ state }) => state === 'fault')
   for (const { check, group, says, remedy } of faults) journal.note('server', 'warn', `doctor: ${group}: ${says}`, { check, remedy })
   if (faults.length === 0) return
@@ -100,8 +129,9 @@ function tell(findings: readonly Finding[], journal: ServerJournal, print: (text
     [
       '',
       `The doctor found ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:`,
-      ...faults.map(({ group, says }) => `  ${group}: ${says}`),
-      'What to do: postern doctor',
+      // Names and records in it come from the DNS.
+      ...faults.map(({ group, says }) => escapeText(`  ${group}: ${says}`)),
+      `What to do: ${command} doctor`,
       '',
     ].join('\n'),
   )

@@ -4,6 +4,7 @@
  * Reads only; from /proc where there is one. What cannot be found out is null, never a guess.
  */
 import { accessSync, closeSync, constants, existsSync, openSync, readFileSync, readSync, statfsSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import type { StorageFacts } from '../doctor/subject.ts'
 
@@ -11,10 +12,12 @@ export interface StorageQuestion {
   readonly folder: string
   readonly messageOctetsMax: number
   readonly serverRuns: boolean
+  /** System user that the server becomes; null: it stays who starts it. */
+  readonly user: string | null
 }
 
 /** Null: the folder does not exist yet. */
-export function storageFacts({ folder, messageOctetsMax, serverRuns }: StorageQuestion): StorageFacts | null {
+export function storageFacts({ folder, messageOctetsMax, serverRuns, user }: StorageQuestion): StorageFacts | null {
   if (!existsSync(folder)) return null
   const space = statfsSync(folder)
   const mount = mountOf(resolve(folder), readText('/proc/self/mountinfo') ?? '')
@@ -28,7 +31,8 @@ export function storageFacts({ folder, messageOctetsMax, serverRuns }: StorageQu
     totalInodes: space.files,
     messageOctetsMax,
     journalMode: journalModeOf(join(folder, 'queue.db')),
-    writeFault: writeFaultOf(folder),
+    // Of a running server, or of another user, whether we may write says nothing.
+    writeFault: serverRuns || (user !== null && user !== userInfo().username) ? null : writeFaultOf(folder),
     serverRuns,
   }
 }

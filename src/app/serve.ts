@@ -96,7 +96,17 @@ export async function runServer(options: ServeOptions): Promise<number> {
   await admin.start()
   await server.start()
   announce(options, journal, { loaded, settings, warnings: user.kind === 'still-root' ? [user.warning] : [] })
-  const doctor = examineAtStart({ settings, configFile: loaded.file, socketPath, clock, journal, print: options.print })
+  const doctor = examineAtStart({
+    settings,
+    configFile: loaded.file,
+    socketPath,
+    clock,
+    journal,
+    command: options.command,
+    program: process.argv[1] ?? '',
+    afterMs: env.POSTERN_TEST_DOCTOR_AFTER_MS === undefined ? null : Number(env.POSTERN_TEST_DOCTOR_AFTER_MS),
+    print: options.print,
+  })
   await untilTold({ source: process, clock, reload: () => void reloader.reload().then(undefined, refused), end: () => process.exit(1) })
   doctor.stop()
   journal.note('server', 'info', 'stopping: no new mail, finishing what is under way', { deadlineMs: reloader.current().drainMs })

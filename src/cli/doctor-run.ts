@@ -6,7 +6,7 @@ import { loadConfig } from '../app/config.ts'
 import { CHECKS, type CheckName, countFindings, type DoctorRequest, examineSetup, type Finding, formatDnsLine, type SentMail } from '../app/doctor.ts'
 import { type AdminClient, connectClient } from './client.ts'
 import type { CliContext } from './context.ts'
-import { CliError, EXIT, remark } from './context.ts'
+import { asTyped, CliError, EXIT, remark } from './context.ts'
 import { escapeText } from './escape.ts'
 import { counted, type Paint, paint } from './format.ts'
 import type { GlobalOptions } from './socket-path.ts'
@@ -27,8 +27,9 @@ const DAY_MS = 24 * 3_600_000
 /** Mails of the last day that are looked at: enough to meet every kind. */
 const ROWS_MAX = 5_000
 const PAGE = 1_000
-/** Kinds of mail of which one is looked at whole. */
-const KINDS_MAX = 100
+/** Kinds of mail, and mails of each that are looked at whole. */
+const KINDS_MAX = 50
+const EXAMPLES_MAX = 5
 
 export async function runDoctor(
   context: CliContext,
@@ -48,7 +49,8 @@ export async function runDoctor(
     done: (name, left) => showProgress(context, globals, { name, left, all: names.length }),
   }
   const { hostname, findings } = await examineSetup(request)
-  return { hostname, configFile: loaded.file, counts: countFindings(findings), findings }
+  const typed = findings.map((finding) => ({ ...finding, remedy: finding.remedy === null ? null : asTyped(context, finding.remedy) }))
+  return { hostname, configFile: loaded.file, counts: countFindings(findings), findings: typed }
 }
 
 function showProgress(context: CliContext, globals: GlobalOptions, at: { readonly name: string; readonly left: number; readonly all: number }): void {
@@ -73,9 +75,9 @@ async function askServer(context: CliContext, globals: GlobalOptions): Promise<D
   }
 }
 
-/** One entry for each kind: sender and lane are the same for all mails of a kind. */
+/** Some mails of each kind: sender domain and way out. What they show in From need not be the same. */
 async function sentMail(client: AdminClient, since: number): Promise<readonly SentMail[]> {
-  const kinds = new Map<string, { readonly queueId: string; readonly lane: string; messages: number }>()
+  const kinds = new Map<string, { readonly queueId: string; readonly lane: string }[]>()
   let after: string | null = null
   for (let seen = 0; seen < ROWS_MAX; seen += PAGE) {
     const page: QueuePage = await client.get<QueuePage>('/v1/queue', {
@@ -85,28 +87,36 @@ async function sentMail(client: AdminClient, since: number): Promise<readonly Se
       ...(after === null ? {} : { after }),
     })
     for (const { sender, lane, queueId } of page.rows) {
-      if (!lane.startsWith('smtp:')) continue
-      const key = `${sender.slice(sender.lastIndexOf('@') + 1).toLowerCase()} ${lane}`
-      const kind = kinds.get(key)
-      if (kind !== undefined) kind.messages++
-      else if (kinds.size < KINDS_MAX) kinds.set(key, { queueId, lane, messages: 1 })
+      const way = wayOf(lane)
+      if (way === null) continue
+      const key = `${sender.slice(sender.lastIndexOf('@') + 1).toLowerCase()} ${way}`
+      const kind = kinds.get(key) ?? []
+      if (kind.length < EXAMPLES_MAX && !kind.some((one) => one.queueId === queueId)) kind.push({ queueId, lane })
+      if (kinds.has(key) || kinds.size < KINDS_MAX) kinds.set(key, kind)
     }
     after = page.next
     if (after === null) break
   }
-  return Promise.all(
-    [...kinds.values()].map(async ({ queueId, lane, messages }) => sentAs(await client.get<StoryAnswer>(`/v1/messages/${queueId}`), lane, messages)),
-  )
+  const sent: SentMail[] = []
+  for (const kind of kinds.values()) {
+    sent.push(...(await Promise.all(kind.map(async ({ queueId, lane }) => sentAs(await client.get<StoryAnswer>(`/v1/messages/${queueId}`), lane)))))
+  }
+  return sent
 }
 
-function sentAs({ message }: StoryAnswer, lane: string, messages: number): SentMail {
-  const [, name = ''] = /^smtp:([^/]*)/.exec(lane) ?? []
+/** The relay, or `mx` for all receivers together; null: it did not leave. */
+function wayOf(lane: string): string | null {
+  return /^smtp:([^/]*)/.exec(lane)?.[1] ?? null
+}
+
+function sentAs({ message }: StoryAnswer, lane: string): SentMail {
+  const name = wayOf(lane) ?? ''
   return {
     from: domainIn(message.header.from ?? ''),
     envelope: message.sender === '<>' ? null : domainIn(message.sender),
     signedBy: [...message.prefix.matchAll(/^DKIM-Signature:[\s\S]*?\bd=([^;\s]+)/gim)].map(([, domain = '']) => domain.toLowerCase()),
     departure: name === 'mx' ? { kind: 'direct', relay: '' } : { kind: 'relay', relay: name },
-    messages,
+    messages: 1,
   }
 }
 
@@ -154,7 +164,7 @@ function describeFinding(context: CliContext, { check, state, says, remedy, reco
   const first = `  ${paint(context, look.paint, look.word.padEnd(WORD_PLACES))}${check.padEnd(NAME_PLACES)}${escapeText(says)}`
   return [
     first,
-    ...(remedy === null ? [] : [`${indent}${escapeText(remedy)}`]),
+    ...(remedy === null || remedy === '' ? [] : [`${indent}${escapeText(remedy)}`]),
     ...(record === null ? [] : [`${indent}${paint(context, 'bold', escapeText(formatDnsLine(record)))}`]),
   ]
 }

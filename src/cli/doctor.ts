@@ -4,8 +4,10 @@
  * Asks a running server, if there is one, what it sent in the last day; everything else is found
  * out here. The examination itself is loaded when it runs.
  */
+import { isIP } from 'node:net'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { CheckName } from '../app/doctor.ts'
+import { asciiDomain } from '../core/ascii-domain.ts'
 import type { CliContext } from './context.ts'
 import { EXIT, print } from './context.ts'
 import type { DoctorOptions } from './doctor-run.ts'
@@ -41,9 +43,9 @@ export function registerDoctor(program: Command, context: CliContext): void {
     .command('doctor')
     .description('Examine the set-up: names, DNS records, relays, disk. Says what is wrong and what to do, with the DNS lines to add.')
     .argument('[check...]', 'only these checks', collectCheck(names))
-    .addOption(new Option('--domain <domain>', 'a sender domain to examine as well; may be given again').argParser(collect))
-    .addOption(new Option('--address <address>', 'our address as others see it, behind NAT; may be given again').argParser(collect))
-    .option('--port25 <host>', 'the mail server at which port 25 outward is tried')
+    .addOption(new Option('--domain <domain>', 'a sender domain to examine as well; may be given again').argParser(collectDomain))
+    .addOption(new Option('--address <address>', 'our address as others see it, behind NAT; may be given again').argParser(collectAddress))
+    .addOption(new Option('--port25 <host>', 'the mail server at which port 25 outward is tried, or a domain that has one').argParser(readHost))
     .addHelpText(
       'after',
       `\nChecks:\n${list.join('\n')}\n\nExamples:\n  postern doctor\n  postern doctor spf dkim --domain example.com\n  postern doctor port25 --port25 mx.example.net\n\nNothing is sent: relays are greeted, logged in at, and left. Ends with 1 if something is a fault.`,
@@ -65,6 +67,19 @@ function collectCheck(names: readonly string[]): (text: string, before: readonly
   }
 }
 
-function collect(text: string, before: readonly string[] | undefined): readonly string[] {
+function collectDomain(text: string, before: readonly string[] | undefined): readonly string[] {
+  const domain = asciiDomain(text)
+  if (domain === null || !domain.includes('.')) throw new InvalidArgumentError('That is no mail domain: example.com.')
+  return [...(before ?? []), domain]
+}
+
+function collectAddress(text: string, before: readonly string[] | undefined): readonly string[] {
+  if (isIP(text) === 0 || text.includes('%')) throw new InvalidArgumentError('That is no IPv4 or IPv6 address.')
   return [...(before ?? []), text]
+}
+
+function readHost(text: string): string {
+  const host = isIP(text) === 0 ? asciiDomain(text) : text
+  if (host === null) throw new InvalidArgumentError('That is neither a name nor an address: mx.example.net. The port is always 25.')
+  return host
 }

@@ -5,19 +5,31 @@ import { assertNever } from '../core/brand.ts'
 import { comparePublished } from '../message/dkim-record.ts'
 import { RESOLVER_ADVICE, textOf } from './check-names.ts'
 import { type DnsLine, type Finding, findings } from './finding.ts'
-import type { SigningKey, Subject } from './subject.ts'
+import type { SenderDomain, SigningKey, Subject } from './subject.ts'
 
 export async function checkDkim({ facts, parts }: Subject): Promise<readonly Finding[]> {
   const published = await Promise.all(facts.keys.map((key) => publishedOf(key, { facts, parts })))
-  const unsigned = facts.senders
-    .filter(({ signed }) => !signed)
-    .map(({ domain }) =>
-      findings('dkim', domain).warning(
-        'mail of this domain is not signed: large receivers want a signature of the sender domain',
-        `Make a key, then publish what is printed: postern dkim create ${domain}`,
-      ),
-    )
-  return [...published, ...unsigned]
+  const unsigned = facts.senders.filter(({ signed, inFrom, departures }) => !signed && inFrom && departures.length > 0).map(judgeUnsigned)
+  return [...published, ...facts.keylessDomains.map(judgeKeyless), ...unsigned]
+}
+
+/** A relay may sign what it sends; we cannot see it. */
+function judgeUnsigned({ domain, departures }: SenderDomain): Finding {
+  const say = findings('dkim', domain)
+  const make = `Make a key, then publish what is printed: postern dkim create ${domain}`
+  if (departures.some(({ kind }) => kind === 'direct')) return say.warning('mail of this domain is not signed: large receivers want a signature of it', make)
+  const relays = departures.map(({ relay }) => relay).join(', ')
+  return say.skipped(
+    `mail of this domain is not signed here; whether relay ${relays} signs it, a mail that arrived tells (DKIM-Signature with d=${domain})`,
+    `If it does not: postern dkim create ${domain}`,
+  )
+}
+
+function judgeKeyless(domain: string): Finding {
+  return findings('dkim', domain).fault(
+    'none of its keys is within its time (notBefore, notAfter): mail of this domain cannot be signed',
+    `Make the next key: postern dkim rotate ${domain}`,
+  )
 }
 
 async function publishedOf(key: SigningKey, { parts }: Subject): Promise<Finding> {

@@ -4,43 +4,66 @@
  * Receivers refuse mail from addresses without a PTR record, or whose PTR name does not lead back
  * (forward-confirmed reverse DNS, RFC 1912 §2.1).
  */
+import { parseIp } from '../core/ip-address.ts'
 import type { DnsAnswer } from '../ports/dns-resolver.ts'
-import { type Finding, findings, SERVER_GROUP } from './finding.ts'
+import { type DnsLine, type Finding, findings, SERVER_GROUP } from './finding.ts'
 import type { EgressAddress, Subject } from './subject.ts'
+
+/** Of PTR records; receivers look at few, too (RFC 7208 §4.6.4: ten). */
+const NAMES_MAX = 10
 
 export async function checkHostname({ facts, parts }: Subject): Promise<readonly Finding[]> {
   const say = findings('hostname', SERVER_GROUP)
-  const { hostname, egress } = facts
-  if (!hostname.includes('.') || hostname.endsWith('.localdomain') || hostname.endsWith('.local')) {
-    return [
-      say.fault(`${hostname} is not a fully qualified name`, 'Set `hostname` to the full name of this server: postern config set hostname mail.example.com'),
-    ]
+  const { hostname, delivery } = facts
+  if (!isFullyQualified(hostname)) {
+    const says = `${hostname} is not a fully qualified name`
+    const remedy = 'Set it to the full name of this server: postern config set hostname mail.example.com'
+    return [delivery.direct ? say.fault(says, remedy) : say.warning(`${says}: some relays refuse it in EHLO, and reports come from it`, remedy)]
   }
   const answers = await Promise.all(([4, 6] as const).map((family) => parts.dns.addresses(hostname, family)))
   const known = answers.flatMap((answer) => (answer.kind === 'records' ? answer.records : []))
-  const reached = egress.filter(({ isPublic }) => isPublic)
-  if (known.length > 0) return [judgeAddresses(hostname, known, reached)]
   const fault = answers.find((answer) => answer.kind === 'fault')
-  if (fault !== undefined) return [say.skipped(`the DNS could not be asked about ${hostname}: ${textOf(fault)}`, RESOLVER_ADVICE)]
-  const [first] = reached
-  return [
-    say.fault(
-      `${hostname} does not resolve`,
-      'Add an address record for it.',
-      first === undefined ? undefined : { name: hostname, type: first.family === 4 ? 'A' : 'AAAA', value: first.address },
-    ),
-  ]
+  if (known.length === 0 && fault !== undefined) return [say.skipped(`the DNS could not be asked about ${hostname}: ${textOf(fault)}`, RESOLVER_ADVICE)]
+  if (!delivery.direct) return [judgeBehindRelay(hostname, known)]
+  return judgeAddresses(
+    hostname,
+    known,
+    facts.egress.filter(({ isPublic }) => isPublic),
+  )
 }
 
-function judgeAddresses(hostname: string, known: readonly string[], reached: readonly EgressAddress[]): Finding {
+function isFullyQualified(name: string): boolean {
+  return name.includes('.') && parseIp(name) === null && !/\.(?:local|localdomain|localhost|invalid)$/i.test(name)
+}
+
+/** Receivers see the relay. Our name is left in Received, in Message-ID and, as a rule, in From of reports. */
+function judgeBehindRelay(hostname: string, known: readonly string[]): Finding {
   const say = findings('hostname', SERVER_GROUP)
-  const foreign = reached.find(({ address }) => !known.includes(address))
-  if (foreign === undefined) return say.ok(`${hostname} is fully qualified and resolves to ${known.join(', ')}`)
+  if (known.length > 0) return say.ok(`${hostname} is fully qualified and resolves to ${known.join(', ')}`)
   return say.warning(
-    `${hostname} resolves to ${known.join(', ')}, but mail leaves from ${foreign.address}`,
-    'Let the name resolve to the address that mail leaves from, or name the address with `direct.source`.',
-    { name: hostname, type: foreign.family === 4 ? 'A' : 'AAAA', value: foreign.address },
+    `${hostname} does not resolve: receivers may refuse reports that come from it`,
+    'Add an address record for it, or let reports come from a domain that has one: postern config set dsn.from postmaster@example.com',
   )
+}
+
+function judgeAddresses(hostname: string, known: readonly string[], visible: readonly EgressAddress[]): readonly Finding[] {
+  const say = findings('hostname', SERVER_GROUP)
+  const missing = visible.filter(({ address }) => !known.some((one) => isSameAddress(one, address)))
+  const lineFor = ({ address, family }: EgressAddress): DnsLine => ({ name: hostname, type: family === 4 ? 'A' : 'AAAA', value: address })
+  if (known.length === 0) {
+    const says = `${hostname} does not resolve`
+    if (missing.length === 0) return [say.fault(says, 'Add an address record for it.')]
+    return missing.map((one) => say.fault(says, 'Add this record.', lineFor(one)))
+  }
+  if (missing.length === 0) return [say.ok(`${hostname} is fully qualified and resolves to ${known.join(', ')}`)]
+  return missing.map((one) => {
+    const key = one.family === 4 ? 'direct.ipv4.source' : 'direct.ipv6.source'
+    return say.warning(
+      `${hostname} resolves to ${known.join(', ')}, but mail leaves from ${one.address}`,
+      `Add this record, or let mail leave from the address that the name has: ${key}.`,
+      lineFor(one),
+    )
+  })
 }
 
 export async function checkPtr({ facts, parts }: Subject): Promise<readonly Finding[]> {
@@ -60,14 +83,22 @@ async function ptrOf({ address, family, heloName }: EgressAddress, { parts }: Su
   const answer = await parts.dns.ptr(address)
   if (answer.kind === 'fault') return say.skipped(`the DNS could not be asked for the PTR record of ${address}: ${textOf(answer)}`, RESOLVER_ADVICE)
   if (answer.kind === 'none') return say.fault(`${address} has no PTR record: many receivers refuse its mail`, who, record)
-  const forward = await Promise.all(answer.records.map(async (name) => ({ name, answer: await parts.dns.addresses(name, family) })))
-  const confirmed = forward.filter(({ answer: back }) => back.kind === 'records' && back.records.includes(address)).map(({ name }) => name)
+  const forward = await Promise.all(answer.records.slice(0, NAMES_MAX).map(async (name) => ({ name, back: await parts.dns.addresses(name, family) })))
+  const confirmed = forward.filter(({ back }) => back.kind === 'records' && back.records.some((one) => isSameAddress(one, address))).map(({ name }) => name)
   if (confirmed.length === 0) {
-    const names = answer.records.join(', ')
-    return say.fault(`${address} points to ${names}, which does not resolve back to it`, `Let the PTR name and the address agree. ${who}`, record)
+    const unasked = forward.find(({ back }) => back.kind === 'fault')
+    if (unasked?.back.kind === 'fault') return say.skipped(`the DNS could not be asked about ${unasked.name}: ${textOf(unasked.back)}`, RESOLVER_ADVICE)
+    const says = `${address} points to ${answer.records.join(', ')}, which does not resolve back to it`
+    // The PTR record is right already: it is the name that has to lead back.
+    if (answer.records.includes(heloName)) return say.fault(says, 'Add this record.', { name: heloName, type: family === 4 ? 'A' : 'AAAA', value: address })
+    return say.fault(says, `Put this PTR record in its place. ${who}`, record)
   }
   if (!confirmed.includes(heloName)) {
-    return say.warning(`${address} is ${confirmed.join(', ')}, but the server calls itself ${heloName}`, `Better one name for both. ${who}`, record)
+    return say.warning(
+      `${address} is ${confirmed.join(', ')}, but the server calls itself ${heloName}`,
+      `Better one name for both: put this PTR record in its place. ${who}`,
+      record,
+    )
   }
   return say.ok(`${address} is ${heloName}, both ways`)
 }
@@ -78,14 +109,15 @@ export function textOf(answer: DnsAnswer<unknown> & { readonly kind: 'fault' }):
   return `${answer.code}, ${answer.message}`
 }
 
+/** However they are written. */
+function isSameAddress(a: string, b: string): boolean {
+  const [left, right] = [parseIp(a), parseIp(b)]
+  return left !== null && right !== null && left.family === right.family && left.value === right.value
+}
+
 /** `1.2.0.192.in-addr.arpa`, or nibbles under ip6.arpa (RFC 3596 §2.5). */
 export function reverseName(address: string): string {
   if (!address.includes(':')) return `${address.split('.').toReversed().join('.')}.in-addr.arpa`
-  const [head = '', tail] = address.toLowerCase().split('::')
-  const groups = (text: string): string[] => (text === '' ? [] : text.split(':'))
-  const left = groups(head)
-  const right = tail === undefined ? [] : groups(tail)
-  const middle = Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0')
-  const nibbles = [...left, ...(tail === undefined ? [] : middle), ...right].map((group) => group.padStart(4, '0')).join('')
+  const nibbles = (parseIp(address)?.value ?? 0n).toString(16).padStart(32, '0')
   return `${[...nibbles].toReversed().join('.')}.ip6.arpa`
 }

@@ -9,8 +9,9 @@ import type { SpfAnswer, SpfQuestion } from './subject.ts'
 const EVALUATION_MS = 20_000
 
 export function createSpfEvaluation(dns: DnsResolver): (question: SpfQuestion) => Promise<SpfAnswer> {
-  const resolver = (name: string, type: string): Promise<unknown> => askAsNode(dns, name, type)
-  return async ({ address, heloName, domain }) => {
+  return async ({ address, heloName, domain, instead }) => {
+    const resolver = async (name: string, type: string): Promise<unknown> =>
+      instead !== undefined && type === 'TXT' && name.toLowerCase() === instead.name ? [[instead.text]] : askAsNode(dns, name, type)
     const result = await spf({
       sender: domain === null ? `postmaster@${heloName}` : `postmaster@${domain}`,
       ip: address,
@@ -21,8 +22,16 @@ export function createSpfEvaluation(dns: DnsResolver): (question: SpfQuestion) =
       strict: true,
     })
     const { result: verdict, comment } = result.status
-    return { result: verdict as SpfAnswer['result'], reason: comment ?? verdict }
+    return { result: verdict as SpfAnswer['result'], ...reasonIn(comment ?? verdict) }
   }
+}
+
+/** The library's sentence names the domain and the address, which whoever shows it has said already. */
+function reasonIn(comment: string): Pick<SpfAnswer, 'reason' | 'limit'> {
+  const reason = /during lookup of \S+: (.*)$/s.exec(comment)?.[1] ?? comment
+  if (reason === 'Too many DNS requests') return { reason: 'it needs more than ten look-ups', limit: 'look-ups' }
+  if (reason === 'Too many void DNS results') return { reason: 'more than two names in it do not exist', limit: 'missing-names' }
+  return { reason, limit: null }
 }
 
 /** Answers and errors as `dns.promises.resolve` gives them, which is what the library wants. */

@@ -23,8 +23,11 @@ export interface Departure {
 }
 export interface SenderDomain {
   readonly domain: string
-  /** Why we think that it sends: `configured`, or mail of the last day. */
-  readonly origin: 'configured' | 'sent' | 'asked'
+  /** It stands in reverse-paths: SPF is asked of it. Reports have none, nor has mail that a relay sends in its own name. */
+  readonly inReversePath: boolean
+  /** It stands in From: DKIM and DMARC are asked of it. */
+  readonly inFrom: boolean
+  /** Empty: its mail is captured, held or kept here. */
   readonly departures: readonly Departure[]
   /** We have a key for it: its own, that of a domain above, or the default one. */
   readonly signed: boolean
@@ -82,10 +85,13 @@ export interface DoctorFacts {
   readonly hostname: string
   readonly now: EpochMs
   readonly egress: readonly EgressAddress[]
-  readonly delivery: { readonly direct: boolean; readonly captureOnly: boolean }
+  /** `stays`: no mail leaves for anybody else's server. */
+  readonly delivery: { readonly direct: boolean; readonly stays: boolean }
   readonly senders: readonly SenderDomain[]
   readonly relays: readonly RelaySubject[]
   readonly keys: readonly SigningKey[]
+  /** Domains whose active keys are all out of their time. */
+  readonly keylessDomains: readonly string[]
   /** Null: no server was there to be asked. */
   readonly sent: readonly SentMail[] | null
   readonly listeners: readonly ListenerSubject[]
@@ -122,11 +128,15 @@ export interface SpfQuestion {
   readonly heloName: string
   /** Domain of the reverse-path; null: the HELO name itself is asked about. */
   readonly domain: string | null
+  /** As if this were the SPF record of that name. */
+  readonly instead?: { readonly name: string; readonly text: string }
 }
 export interface SpfAnswer {
   readonly result: 'pass' | 'fail' | 'softfail' | 'neutral' | 'none' | 'temperror' | 'permerror'
   /** Why, for people. */
   readonly reason: string
+  /** Which limit of RFC 7208 §4.6.4 a permerror is about; null: none. */
+  readonly limit: 'look-ups' | 'missing-names' | null
 }
 export interface DoctorParts {
   readonly dns: DnsResolver

@@ -34,7 +34,7 @@ describe('the mount of a folder', () => {
 })
 
 describe('the folder of the queue', () => {
-  const ask = (folder: string) => storageFacts({ folder, messageOctetsMax: 50_000_000, serverRuns: false })
+  const ask = (folder: string) => storageFacts({ folder, messageOctetsMax: 50_000_000, serverRuns: false, user: null })
 
   it('may not be there yet', () => {
     expect(ask(join(makeTempFolder(), 'none'))).toBeNull()

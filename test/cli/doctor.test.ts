@@ -61,12 +61,34 @@ describe('postern doctor', () => {
     expect(ran).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('There are: hostname, ptr') })
   })
 
+  it.each([
+    [['--domain', 'localhost'], 'no mail domain'],
+    [['--domain', 'a b.example'], 'no mail domain'],
+    [['--address', 'mail.example.com'], 'no IPv4 or IPv6 address'],
+    [['--address', 'fe80::1%eth0'], 'no IPv4 or IPv6 address'],
+    [['--port25', 'mx.example.net:25'], 'always 25'],
+  ])('refuses %j', async (argv, says) => {
+    expect(await runCli(['doctor', ...argv], { clock: createRealClock() })).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(says) })
+  })
+
+  it('names commands as they must be typed', async () => {
+    const folder = makeTempFolder()
+    writeFileSync(join(folder, 'postern.yaml'), 'hostname: jira\nrelays: { r: { host: 127.0.0.1:1, tls: none } }\n')
+    const ran = await runCli(['--config', join(folder, 'postern.yaml'), 'doctor', 'hostname'], {
+      clock: createRealClock(),
+      cwd: folder,
+      env: { npm_command: 'exec' },
+    })
+    expect(ran.stdout).toContain('npx postern config set hostname')
+  })
+
   it('asks nobody outside while everything is captured', async () => {
     const folder = makeTempFolder()
     writeFileSync(join(folder, 'postern.yaml'), 'hostname: app.example.com\n')
     const ran = await runCli(['--config', join(folder, 'postern.yaml'), '--json', 'doctor'], { clock: createRealClock(), cwd: folder })
-    const checks = new Set((JSON.parse(ran.stdout) as Examined).findings.map(({ check }) => check))
-    expect(checks).toEqual(new Set(['store', 'disk', 'open-files', 'listener', 'configuration']))
+    const { findings } = JSON.parse(ran.stdout) as Examined
+    expect(findings[0]).toMatchObject({ check: 'hostname', state: 'skipped', says: expect.stringContaining('captured') })
+    expect(new Set(findings.slice(1).map(({ check }) => check))).toEqual(new Set(['store', 'disk', 'open-files', 'listener', 'configuration']))
   })
 
   it('examines the machine without a server, and says so in JSON', async () => {

@@ -1,25 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { examine } from '../../src/doctor/examine.ts'
-import { CHECKS, type CheckName, type Finding, formatDnsLine } from '../../src/doctor/finding.ts'
+import { CHECKS, formatDnsLine } from '../../src/doctor/finding.ts'
 import { createFakeClock } from '../support/fake-clock.ts'
-import { makeSubject, REACHED, type SubjectChanges } from './make-subject.ts'
-
-async function examined(names: readonly CheckName[], changes: SubjectChanges = {}): Promise<readonly Finding[]> {
-  return examine(makeSubject(changes), { names, clock: createFakeClock(), done: () => undefined })
-}
-
-async function only(name: CheckName, changes: SubjectChanges = {}): Promise<Finding> {
-  const [finding, ...more] = await examined([name], changes)
-  if (finding === undefined || more.length > 0) throw new Error(`not one finding: ${JSON.stringify([finding, ...more])}`)
-  return finding
-}
-
-const RELAY = { name: 'google', hosts: ['smtp-relay.gmail.com'], logins: ['jira'], local: false }
-const BY_RELAY: SubjectChanges['facts'] = {
-  delivery: { direct: false, captureOnly: false },
-  relays: [RELAY],
-  senders: [{ domain: 'example.com', origin: 'configured', departures: [{ kind: 'relay', relay: 'google' }], signed: true }],
-}
+import { BY_RELAY, DIRECT_SENDER, examined, makeSubject, only } from './make-subject.ts'
 
 describe('the doctor', () => {
   it('finds nothing wrong with a healthy server', async () => {
@@ -66,6 +49,30 @@ describe('our name', () => {
     expect(await only('hostname', { zone: { 'A mail.example.com': ['192.0.2.99'] } })).toMatchObject({ state: 'warning' })
   })
 
+  it.each(['192.0.2.1', 'mail.invalid'])('%s is no name for others', async (hostname) => {
+    expect(await only('hostname', { facts: { hostname } })).toMatchObject({ state: 'fault' })
+  })
+
+  it('is shown with a line for each address family', async () => {
+    const egress = [
+      { address: '192.0.2.1', family: 4, isPublic: true, heloName: 'mail.example.com' },
+      { address: '2001:db8::1', family: 6, isPublic: true, heloName: 'mail.example.com' },
+    ] as const
+    const found = await examined(['hostname'], { facts: { egress }, zone: { 'A mail.example.com': [] } })
+    expect(found.map(({ record }) => record && formatDnsLine(record))).toEqual(['mail.example.com. A 192.0.2.1', 'mail.example.com. AAAA 2001:db8::1'])
+  })
+
+  it('is compared by address, however that is written', async () => {
+    const egress = [{ address: '2001:db8::1', family: 6, isPublic: true, heloName: 'mail.example.com' }] as const
+    expect(await only('hostname', { facts: { egress }, zone: { 'AAAA mail.example.com': ['2001:DB8:0:0::1'] } })).toMatchObject({ state: 'ok' })
+  })
+
+  it('is no fault where a relay is what others see', async () => {
+    expect(await only('hostname', { facts: { ...BY_RELAY, hostname: 'jira' } })).toMatchObject({ state: 'warning' })
+    expect(await only('hostname', { facts: BY_RELAY, zone: { 'A mail.example.com': [] } })).toMatchObject({ state: 'warning', record: null })
+    expect(await only('hostname', { facts: BY_RELAY, zone: { 'A mail.example.com': ['10.0.0.5'] } })).toMatchObject({ state: 'ok' })
+  })
+
   it('is not blamed for a dead resolver', async () => {
     expect(await only('hostname', { zone: { 'A mail.example.com': 'SERVFAIL', 'AAAA mail.example.com': 'SERVFAIL' } })).toMatchObject({ state: 'skipped' })
   })
@@ -88,6 +95,16 @@ describe('PTR', () => {
     expect(await only('ptr', { zone: { 'PTR 192.0.2.1': ['host1.isp.example'] } })).toMatchObject({ state: 'fault', says: expect.stringContaining('back') })
   })
 
+  it('that is right wants an address record, not another PTR record', async () => {
+    const finding = await only('ptr', { zone: { 'A mail.example.com': [] } })
+    expect(finding.state).toBe('fault')
+    expect(finding.record && formatDnsLine(finding.record)).toBe('mail.example.com. A 192.0.2.1')
+  })
+
+  it('is not blamed when the way back cannot be asked for', async () => {
+    expect(await only('ptr', { zone: { 'A mail.example.com': 'SERVFAIL' } })).toMatchObject({ state: 'skipped' })
+  })
+
   it('should be the name we say in EHLO', async () => {
     const zone = { 'PTR 192.0.2.1': ['host1.isp.example'], 'A host1.isp.example': ['192.0.2.1'] }
     expect(await only('ptr', { zone })).toMatchObject({ state: 'warning' })
@@ -100,63 +117,6 @@ describe('PTR', () => {
   it('cannot be looked for behind NAT', async () => {
     const egress = [{ address: '10.0.0.5', family: 4, isPublic: false, heloName: 'mail.example.com' }] as const
     expect(await only('ptr', { facts: { egress } })).toMatchObject({ state: 'skipped', remedy: expect.stringContaining('--address') })
-  })
-})
-
-describe('SPF', () => {
-  it('that does not list our address is a fault, and the record is completed, not replaced', async () => {
-    const finding = await only('spf', { zone: { 'TXT example.com': ['v=spf1 include:_spf.other.example mx -all'], 'TXT _spf.other.example': ['v=spf1 -all'] } })
-    expect(finding.state).toBe('fault')
-    expect(finding.record?.value).toBe('v=spf1 include:_spf.other.example mx ip4:192.0.2.1 -all')
-  })
-
-  it('that is missing is a fault', async () => {
-    expect(await only('spf', { zone: { 'TXT example.com': ['nothing'] } })).toMatchObject({ state: 'fault', record: { value: 'v=spf1 ip4:192.0.2.1 ~all' } })
-  })
-
-  it('twice counts as none', async () => {
-    expect(await only('spf', { zone: { 'TXT example.com': ['v=spf1 -all', 'v=spf1 mx -all'] } })).toMatchObject({ state: 'fault' })
-  })
-
-  it('that is broken is told', async () => {
-    expect(await only('spf', { zone: { 'TXT example.com': ['v=spf1 ip4:999 -all'] } })).toMatchObject({
-      state: 'fault',
-      says: expect.stringContaining('broken'),
-    })
-  })
-
-  it('of a domain that uses a relay wants the include of its provider, not our address', async () => {
-    const finding = await only('spf', { facts: BY_RELAY })
-    expect(finding).toMatchObject({ state: 'fault', record: { value: 'v=spf1 ip4:192.0.2.1 include:_spf.google.com -all' } })
-    const zone = { 'TXT example.com': ['v=spf1 include:_spf.google.com ~all'] }
-    expect(await only('spf', { facts: BY_RELAY, zone })).toMatchObject({ state: 'ok' })
-  })
-
-  it('of a domain that uses an unknown relay is compared with the relay’s address', async () => {
-    const facts = { ...BY_RELAY, relays: [{ ...RELAY, hosts: ['mail.corp.example'] }] }
-    const zone = { 'A mail.corp.example': ['203.0.113.5'] }
-    expect(await only('spf', { facts, zone })).toMatchObject({ state: 'warning' })
-    expect(await only('spf', { facts, zone: { ...zone, 'TXT example.com': ['v=spf1 ip4:203.0.113.5 -all'] } })).toMatchObject({ state: 'ok' })
-  })
-
-  it('of the HELO name should let the address send', async () => {
-    expect(await only('helo-spf', { zone: { 'TXT mail.example.com': [] } })).toMatchObject({ state: 'warning' })
-    expect(await only('helo-spf', { zone: { 'TXT mail.example.com': ['v=spf1 -all'] } })).toMatchObject({ state: 'fault' })
-  })
-
-  it('of a sender domain that is the HELO name is told once, so that nobody pastes two records', async () => {
-    const senders = ['example.com', 'mail.example.com'].map((domain) => ({
-      domain,
-      origin: 'configured' as const,
-      departures: [{ kind: 'direct' as const, relay: '' }],
-      signed: true,
-    }))
-    const found = await examined(['spf', 'helo-spf'], { facts: { senders } })
-    expect(found.map(({ check, group }) => `${check} ${group}`)).toEqual(['helo-spf server', 'spf example.com'])
-  })
-
-  it('that cannot be asked for is no fault of the domain', async () => {
-    expect(await only('spf', { zone: { 'TXT example.com': 'SERVFAIL' } })).toMatchObject({ state: 'skipped' })
   })
 })
 
@@ -175,7 +135,7 @@ describe('DKIM', () => {
   })
 
   it('without a key is a warning that says how to make one', async () => {
-    const senders = [{ domain: 'example.com', origin: 'configured', departures: [], signed: false }] as const
+    const senders = [{ ...DIRECT_SENDER, signed: false }]
     expect(await only('dkim', { facts: { keys: [], senders } })).toMatchObject({
       state: 'warning',
       remedy: expect.stringContaining('postern dkim create example.com'),
@@ -183,48 +143,17 @@ describe('DKIM', () => {
   })
 })
 
-describe('DMARC', () => {
-  const zone = (records: readonly string[]) => ({ 'TXT _dmarc.example.com': records })
-  it('is found above the domain', async () => {
-    const senders = [{ domain: 'app.example.com', origin: 'sent', departures: [], signed: true }] as const
-    expect(await only('dmarc', { facts: { senders } })).toMatchObject({ state: 'ok', says: expect.stringContaining('from _dmarc.example.com') })
+describe('keys', () => {
+  it('that are all out of their time are a fault', async () => {
+    expect(await only('dkim', { facts: { keys: [], keylessDomains: ['example.com'] } })).toMatchObject({
+      state: 'fault',
+      remedy: expect.stringContaining('rotate'),
+    })
   })
 
-  it.each([
-    [[], 'warning'],
-    [['v=DMARC1; p=none', 'v=DMARC1; p=reject'], 'fault'],
-    [['v=DMARC1; p=maybe'], 'fault'],
-    [['v=DMARC1; rua=mailto:a@example.com'], 'ok'],
-    [['v=DMARC10; p=none'], 'warning'],
-  ])('%j is %s', async (records, state) => {
-    expect(await only('dmarc', { zone: zone(records) })).toMatchObject({ state })
-  })
-})
-
-describe('what was sent in the last day', () => {
-  const mail = (envelope: string | null, signedBy: readonly string[]) => ({
-    from: 'example.com',
-    envelope,
-    signedBy,
-    departure: { kind: 'direct', relay: '' } as const,
-    messages: 7,
-  })
-  it.each([
-    ['an aligned reverse-path', mail('bounce.example.com', []), 'ok'],
-    ['an aligned signature', mail('elsewhere.example', ['example.com']), 'ok'],
-    ['neither', mail('elsewhere.example', ['elsewhere.example']), 'fault'],
-    ['the null reverse-path and no signature', mail(null, []), 'fault'],
-  ])('with %s', async (_, sent, state) => {
-    expect(await only('alignment', { facts: { sent: [sent] } })).toMatchObject({ state, group: 'example.com' })
-  })
-
-  it('is only a warning under p=none, and strict when the policy says so', async () => {
-    const facts = { sent: [mail('bounce.example.com', [])] }
-    expect(await only('alignment', { facts, zone: { 'TXT _dmarc.example.com': ['v=DMARC1; p=none; aspf=s'] } })).toMatchObject({ state: 'warning' })
-  })
-
-  it('is not known without a server', async () => {
-    expect(await only('alignment', { facts: { sent: null } })).toMatchObject({ state: 'skipped' })
+  it('are not missed where a relay may sign', async () => {
+    const [sender] = BY_RELAY.senders
+    expect(await only('dkim', { facts: { ...BY_RELAY, keys: [], senders: [{ ...sender, signed: false }] } })).toMatchObject({ state: 'skipped' })
   })
 })
 
@@ -235,113 +164,15 @@ describe('a sender domain', () => {
   it('without MX and address is a fault', async () => {
     expect(await only('null-mx', { zone: { 'MX example.com': [] } })).toMatchObject({ state: 'fault' })
   })
+  it('that stands in From only, as of reports, is warned of', async () => {
+    const senders = [{ ...DIRECT_SENDER, domain: 'jira.example.com', inReversePath: false }]
+    expect(await only('null-mx', { facts: { senders } })).toMatchObject({ state: 'warning', remedy: expect.stringContaining('dsn.from') })
+  })
+  it('is not blamed when one address family cannot be asked for', async () => {
+    expect(await only('null-mx', { zone: { 'MX example.com': [], 'AAAA example.com': 'SERVFAIL' } })).toMatchObject({ state: 'skipped' })
+  })
   it('without MX takes mail at its address', async () => {
     expect(await only('null-mx', { zone: { 'MX example.com': [], 'A example.com': ['192.0.2.9'] } })).toMatchObject({ state: 'ok' })
-  })
-})
-
-describe('a relay', () => {
-  const facts = BY_RELAY
-  it('that takes the login over verified TLS is well', async () => {
-    const parts = { probeRelay: () => Promise.resolve({ ...REACHED, login: 'jira' }) }
-    expect(await only('relay', { facts, parts })).toMatchObject({
-      group: 'relay google',
-      state: 'ok',
-      says: expect.stringContaining('login as jira is accepted'),
-    })
-  })
-  it('that refuses the login is a fault of the login', async () => {
-    const parts = { probeRelay: () => Promise.resolve({ kind: 'failed', phase: 'auth', reason: '535 5.7.8 no', greeting: null } as const) }
-    expect(await only('relay', { facts, parts })).toMatchObject({ state: 'fault', remedy: expect.stringContaining('password') })
-  })
-  it('whose certificate is not trusted is a warning', async () => {
-    const parts = { probeRelay: () => Promise.resolve({ ...REACHED, certificate: 'untrusted', certificateFault: 'CERT_HAS_EXPIRED' } as const) }
-    expect(await only('relay', { facts, parts })).toMatchObject({ state: 'warning', says: expect.stringContaining('CERT_HAS_EXPIRED') })
-  })
-  it('without TLS is a warning, but not on this machine', async () => {
-    const plain = { ...REACHED, tls: null, certificate: 'none' } as const
-    expect(await only('relay', { facts, parts: { probeRelay: () => Promise.resolve(plain) } })).toMatchObject({ state: 'warning' })
-    expect(await only('relay', { facts, parts: { probeRelay: () => Promise.resolve({ ...plain, address: '127.0.0.1' }) } })).toMatchObject({ state: 'ok' })
-  })
-})
-
-describe('the way out', () => {
-  it('is closed when port 25 cannot be reached', async () => {
-    const parts = { probePort25: () => Promise.resolve({ kind: 'failed', phase: 'connect', reason: 'timed out after 30 s', greeting: null } as const) }
-    expect(await only('port25', { parts })).toMatchObject({ state: 'fault', remedy: expect.stringContaining('block port 25') })
-  })
-  it('is not asked for when nobody was chosen', async () => {
-    expect(await only('port25', { facts: { port25Host: null } })).toMatchObject({ state: 'skipped' })
-  })
-})
-
-describe('the resolver', () => {
-  it('that answers nothing is a fault', async () => {
-    const zone = { 'MX example.com': 'SERVFAIL', 'MX mail.example.com': 'SERVFAIL' } as const
-    expect(await only('resolver', { zone })).toMatchObject({ state: 'fault' })
-  })
-  it('whose word is not taken, because it is not here, is a warning that says so', async () => {
-    expect(await only('resolver', { dns: { validates: false } })).toMatchObject({ state: 'warning', says: expect.stringContaining('loopback') })
-  })
-  it('that does not validate is a warning for direct delivery only', async () => {
-    expect(await only('resolver', { dns: { validates: false }, facts: { validatingAsked: false } })).toMatchObject({ state: 'warning' })
-    expect(await only('resolver', { dns: { validates: false }, facts: BY_RELAY })).toMatchObject({ state: 'ok' })
-  })
-  it('that should validate, but marks nothing, is a warning', async () => {
-    expect(await only('resolver', { dns: { validates: true, secure: false } })).toMatchObject({ state: 'warning' })
-  })
-})
-
-describe('the clock', () => {
-  const telling = (date: string) => ({ parts: { probePort25: () => Promise.resolve({ ...REACHED, greeting: `220 mx.example.net ESMTP Exim 4.98 ${date}` }) } })
-  it('is compared with the date in a greeting', async () => {
-    expect(await only('clock', telling('Sun, 22 Nov 2026 13:00:20 +0100'))).toMatchObject({ state: 'ok' })
-    expect(await only('clock', telling('Sun, 22 Nov 2026 11:00:00 +0000'))).toMatchObject({ state: 'fault', says: expect.stringContaining('3600 s ahead') })
-  })
-  it('counts as right when NTP sets it and nobody tells the time', async () => {
-    expect(await only('clock')).toMatchObject({ state: 'ok' })
-    expect(await only('clock', { facts: { clockSynchronised: false } })).toMatchObject({ state: 'warning' })
-    expect(await only('clock', { facts: { clockSynchronised: null } })).toMatchObject({ state: 'skipped' })
-  })
-})
-
-describe('the machine', () => {
-  const storage = makeSubject().facts.storage
-  if (storage === null) throw new Error('the healthy server has a store')
-  it.each([
-    ['nfs4', 'network file system'],
-    ['overlay', 'container'],
-    ['tmpfs', 'restarts'],
-  ])('must not keep the queue on %s', async (fileSystem, says) => {
-    expect(await only('store', { facts: { storage: { ...storage, fileSystem } } })).toMatchObject({ state: 'fault', says: expect.stringContaining(says) })
-  })
-  it('must let the queue be written', async () => {
-    expect(await only('store', { facts: { storage: { ...storage, writeFault: 'EACCES' } } })).toMatchObject({ state: 'fault' })
-  })
-  it('should not be mounted unsafely', async () => {
-    expect(await only('store', { facts: { storage: { ...storage, mountOptions: ['rw', 'nobarrier'] } } })).toMatchObject({ state: 'warning' })
-  })
-  it.each([
-    [{ freeOctets: 10e6 }, 'fault'],
-    [{ freeOctets: 900e6 }, 'warning'],
-    [{ freeInodes: 3 }, 'fault'],
-    [{ freeInodes: 0, totalInodes: 0 }, 'ok'],
-  ])('with %j free is %s', async (change, state) => {
-    expect(await only('disk', { facts: { storage: { ...storage, ...change } } })).toMatchObject({ state })
-  })
-  it('should allow enough open files', async () => {
-    expect(await only('open-files', { facts: { openFiles: { limit: 1024, wanted: 2000 } } })).toMatchObject({ state: 'warning' })
-  })
-  it('must not relay for everybody', async () => {
-    const listeners = [{ url: 'smtp://0.0.0.0:25', loopback: false, requireAuth: false }]
-    expect(await only('listener', { facts: { listeners, networks: ['0.0.0.0/0'] } })).toMatchObject({ state: 'fault' })
-    expect(await only('listener', { facts: { listeners, networks: ['127.0.0.0/8', '10.0.0.0/8'] } })).toMatchObject({
-      state: 'warning',
-      says: expect.stringContaining('10.0.0.0/8'),
-    })
-  })
-  it('passes on what the configuration warns of', async () => {
-    expect(await only('configuration', { facts: { configWarnings: [{ text: 'odd', remedy: 'Mend it.' }] } })).toMatchObject({ state: 'warning', says: 'odd' })
   })
 })
 
