@@ -14,7 +14,7 @@ import { type LoadedConfig, loadConfig } from './config.ts'
 import { formatProblem } from './config-errors.ts'
 import { createControl, withWake } from './control.ts'
 import { createDialogueHub } from './dialogue-hub.ts'
-import { examineAtStart } from './doctor-at-start.ts'
+import { type DoctorAtStartParts, examineAtStart } from './doctor-at-start.ts'
 import { firstSteps } from './first-steps.ts'
 import { createJournal, type ServerJournal } from './journal.ts'
 import { openMailboxes } from './mailbox-opener.ts'
@@ -96,17 +96,7 @@ export async function runServer(options: ServeOptions): Promise<number> {
   await admin.start()
   await server.start()
   announce(options, journal, { loaded, settings, warnings: user.kind === 'still-root' ? [user.warning] : [] })
-  const doctor = examineAtStart({
-    settings,
-    configFile: loaded.file,
-    socketPath,
-    clock,
-    journal,
-    command: options.command,
-    program: process.argv[1] ?? '',
-    afterMs: env.POSTERN_TEST_DOCTOR_AFTER_MS === undefined ? null : Number(env.POSTERN_TEST_DOCTOR_AFTER_MS),
-    print: options.print,
-  })
+  const doctor = examineAtStart({ settings, configFile: loaded.file, socketPath, clock, journal, ...examinationOf(options) })
   await untilTold({ source: process, clock, reload: () => void reloader.reload().then(undefined, refused), end: () => process.exit(1) })
   doctor.stop()
   journal.note('server', 'info', 'stopping: no new mail, finishing what is under way', { deadlineMs: reloader.current().drainMs })
@@ -115,6 +105,11 @@ export async function runServer(options: ServeOptions): Promise<number> {
   journal.note('server', 'info', 'stopped')
   journal.flush()
   return 0
+}
+
+function examinationOf({ command, print, env }: ServeOptions): Pick<DoctorAtStartParts, 'command' | 'print' | 'program' | 'afterMs'> {
+  const after = env.POSTERN_TEST_DOCTOR_AFTER_MS
+  return { command, print, program: process.argv[1] ?? '', afterMs: after === undefined ? null : Number(after) }
 }
 
 function ignored(): void {
