@@ -20,7 +20,7 @@ import type { DeliveryBatch, Transport } from '../ports/transport.ts'
 import type { HmacMd5 } from '../smtp/sasl.ts'
 import { lookAtContent } from './content-look.ts'
 import { HostMemory } from './host-memory.ts'
-import { placeKey, RelayTargets } from './relay-target.ts'
+import { type HostTarget, placeKey, RelayTargets } from './relay-target.ts'
 import { Ride, type RideEnd, type SetupFailure } from './ride.ts'
 import { SessionPool } from './session-pool.ts'
 import { judgeTransaction, refusedOutcome, type TransactionFacts, wasStale, worseOf } from './transaction-outcome.ts'
@@ -180,7 +180,7 @@ class SmtpTransport implements Transport {
   #noSession(ride: Ride, failure: SetupFailure): void {
     const { deferral } = failure
     const nowMs = this.#parts.clock.monotonicMs()
-    ride.hop = hopVerdict(deferral, failure.reply) ?? NOT_REACHED
+    ride.hop = (isDomainsDemand(ride.target, failure) ? null : hopVerdict(deferral, failure.reply)) ?? NOT_REACHED
     ride.last = { remote: failure.remote, tls: null, setupMs: 0, transferMs: 0, use: 0 }
     this.#settleRest(ride, refusedOutcome(deferral, failure))
     if (deferral.scope === 'credential') {
@@ -265,6 +265,14 @@ class SmtpTransport implements Transport {
     ride.state = 'ended'
     this.#watched.get(ride.signal)?.delete(ride)
   }
+}
+
+/**
+ * TLS that only some of a site's domains demand was not to be had: the site may serve the others well. Else whoever
+ * publishes a policy for somebody's servers that they cannot meet would close them for everybody.
+ */
+function isDomainsDemand({ addresses, relay }: HostTarget, { phase }: SetupFailure): boolean {
+  return addresses !== null && phase === 'starttls' && relay.tls.level !== 'none' && relay.tls.level !== 'may'
 }
 
 /** Soft, not the message's fault, and the peer cannot have taken it. */

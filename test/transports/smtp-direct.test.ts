@@ -18,6 +18,8 @@ import { serving } from '../support/story-settings.ts'
 
 interface Direct {
   readonly dialled: DialTarget[]
+  /** Verdicts, one for each delivery. */
+  readonly hops: string[]
   deliver(route: Route): Promise<string>
   readonly clock: ReturnType<typeof createFakeClock>
 }
@@ -27,6 +29,7 @@ function createDirect(silent: readonly string[] = [], refused: readonly string[]
   const clock = createFakeClock()
   const real = createDialer({ clock })
   const dialled: DialTarget[] = []
+  const hops: string[] = []
   const dialer: Dialer = {
     dial(target, events, signal) {
       dialled.push(target)
@@ -57,9 +60,11 @@ function createDirect(silent: readonly string[] = [], refused: readonly string[]
   })
   return {
     dialled,
+    hops,
     clock,
     async deliver(route) {
       const report = await transport.deliver({ ...batchOf(), route }, new AbortController().signal)
+      hops.push(report.hop.kind)
       return `${outcomesOf(report).join()} ${report.remoteMta?.host} ${report.remoteMta?.address}`
     },
   }
@@ -192,6 +197,18 @@ describe('a soft fault of one host', () => {
     expect(await deliver(routeTo(direct, '10 a 127.0.0.2', '20 b 127.0.0.3'))).toBe('delivered 2.0.0 b 127.0.0.3')
     expect(await deliver(routeTo(direct, '10 c 127.0.0.4', '20 b 127.0.0.3'))).toContain('failed 5.1.1')
     expect(await deliver(routeTo(direct, '10 d 127.0.0.5', '20 b 127.0.0.3'))).toBe('delivered 2.0.0 b 127.0.0.3')
+  })
+
+  it('says nothing of the site where only this domain demands the TLS that is not there', async () => {
+    const { direct } = await twoPeers()
+    const { deliver, hops } = createDirect()
+    const route = routeTo(direct, '10 a 127.0.0.2')
+    if (route.kind !== 'mx' || route.destination === null) throw new Error('not direct')
+    const [host] = route.destination.hosts
+    const demanding = { ...route, destination: { ...route.destination, hosts: [{ ...host, tls: { ...host.tls, level: 'encrypt' } }] } } as const
+    expect(await deliver(demanding)).toBe('deferred 4.7.4 hop at starttls a 127.0.0.2')
+    expect(await deliver(route)).toContain('delivered')
+    expect(hops).toEqual(['not-reached', 'healthy'])
   })
 
   it('a route without destination is a bug, and said so', async () => {
