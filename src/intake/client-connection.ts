@@ -80,12 +80,16 @@ export class ClientConnection {
     this.#listen(secure)
   }
 
-  /** Sends what is queued, then FIN; what still comes is thrown away. */
-  end(): void {
+  /** Sends what is queued, then FIN; what still comes is thrown away. `atOnce`: nothing will come, the client said so. */
+  end(atOnce: boolean): void {
     if (this.#ending) return
     this.#ending = true
-    this.pauseReading(false)
-    this.#socket.end()
+    // Waiting for a FIN costs a shutdown, a timer and, with clients that hang up at once, an error with its stack.
+    if (atOnce && this.#socket === this.#plain && this.#plain.writableLength === 0) this.#plain.destroy()
+    else {
+      this.pauseReading(false)
+      this.#socket.end()
+    }
   }
 
   destroy(): void {

@@ -198,7 +198,7 @@ export class Session implements ServerEvents, ClientEvents {
     this.onReset()
     this.#closed = true
     this.#pace.enter('linger')
-    this.#connection.end()
+    this.#connection.end(reason === 'quit')
   }
 
   tap(): LineWriter | null {
