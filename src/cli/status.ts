@@ -5,6 +5,7 @@
  */
 import type { Command } from 'commander'
 import type { LaneStatus, ServerStatus } from '../admin/api-types.ts'
+import { isLaneNamed } from '../core/route.ts'
 import { connectClient } from './client.ts'
 import { type CliContext, commandName, EXIT, print } from './context.ts'
 import { escapeText, toJson } from './escape.ts'
@@ -16,6 +17,8 @@ import { type Column, createTable } from './table.ts'
 const OLD_MS = 4 * 3_600_000
 /** Busy or closed lanes that are listed; idle ones are counted. */
 const LANES_MAX = 15
+/** Closed sites of direct delivery that are told one by one: among many receivers some are always down. */
+const SITES_MAX = 3
 
 export function registerStatus(program: Command, context: CliContext): void {
   program
@@ -57,7 +60,11 @@ function findFaults({ intakePaused, underPressure, queue, lanes, now }: ServerSt
   const faults: string[] = []
   if (intakePaused !== null) faults.push(`No mail is accepted: ${escapeText(intakePaused)}`)
   if (underPressure) faults.push('Under pressure: nearly all connections are taken, limits are harsher than usual')
-  for (const lane of lanes.filter(({ state }) => state !== 'open').slice(0, LANES_MAX)) faults.push(laneFault(lane, now))
+  const closed = lanes.filter(({ state }) => state !== 'open')
+  const sites = closed.filter(({ lane }) => isLaneNamed(lane, 'mx'))
+  const single = sites.length > SITES_MAX ? closed.filter((lane) => !sites.includes(lane)) : closed
+  for (const lane of single.slice(0, LANES_MAX)) faults.push(laneFault(lane, now))
+  if (sites.length > SITES_MAX) faults.push(`${count(sites.length)} receivers of direct mail are left alone for a while, because they do not answer`)
   const { oldestAcceptedAt } = queue
   if (oldestAcceptedAt !== null && now - oldestAcceptedAt > OLD_MS)
     faults.push(`The oldest mail waits since ${localTime(oldestAcceptedAt)}: ${command} queue list`)

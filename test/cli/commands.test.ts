@@ -118,6 +118,18 @@ describe('route, reload, backup', () => {
     expect(await server.run(['backup', 'b.db'])).toMatchObject({ exitCode: 4, stderr: expect.stringContaining('nothing is overwritten') })
   })
 
+  it('status tells many receivers that are down in one line, a relay by its name', async () => {
+    const server = await startCliServer()
+    const closed = (lane: string) => ({ lane, state: 'suspended', width: 0, active: 0, ready: 0, until: null, reason: 'no answer' }) as const
+    server.control.lanes = [closed('smtp:google/jira'), ...['a', 'b', 'c', 'd'].map((site) => closed(`smtp:mx/mx.${site}.example`))]
+    const { stdout } = await server.run(['status'])
+    expect(stdout).toContain('! smtp:google/jira is suspended')
+    expect(stdout).toContain('! 4 receivers of direct mail are left alone for a while')
+    expect(stdout).not.toContain('! smtp:mx/')
+    server.control.lanes = server.control.lanes.slice(0, 3)
+    expect((await server.run(['status'])).stdout).toContain('! smtp:mx/mx.a.example is suspended')
+  })
+
   it('says to which servers a direct mail would go, or why to none', async () => {
     const server = await startCliServer()
     const { stdout } = await server.run(['route', 'explain', 'a@b.example', 'you@direct.example'])
