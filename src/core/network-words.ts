@@ -7,13 +7,13 @@ import type { AttemptPhase } from './outcome.ts'
 
 /** Of a connection, by the system's code. */
 const CONNECTION_WORDS: ReadonlyMap<string, string> = new Map([
-  ['ECONNREFUSED', 'the relay refused the connection'],
-  ['ECONNRESET', 'the relay broke the connection'],
-  ['EPIPE', 'the relay broke the connection'],
-  ['ETIMEDOUT', 'the relay does not answer'],
-  ['EHOSTUNREACH', 'the relay cannot be reached'],
-  ['EHOSTDOWN', 'the relay cannot be reached'],
-  ['ENETUNREACH', 'this machine has no way to the network of the relay'],
+  ['ECONNREFUSED', 'the server refused the connection'],
+  ['ECONNRESET', 'the server broke the connection'],
+  ['EPIPE', 'the server broke the connection'],
+  ['ETIMEDOUT', 'the server does not answer'],
+  ['EHOSTUNREACH', 'the server cannot be reached'],
+  ['EHOSTDOWN', 'the server cannot be reached'],
+  ['ENETUNREACH', 'this machine has no way to the network of the server'],
   ['ENETDOWN', 'the network of this machine is down'],
   ['EADDRNOTAVAIL', 'this machine does not have the source address, or has no free port left'],
   ['ENOENT', 'the socket of the relay is not there'],
@@ -32,7 +32,7 @@ const LOOKUP_WORDS: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * `the relay refused the connection (ECONNREFUSED 127.0.0.1:25)`. The words come first; null: the code has none.
+ * `the server refused the connection (ECONNREFUSED 127.0.0.1:25)`. The words come first; null: the code has none.
  */
 export function describeNetworkFault(phase: AttemptPhase, code: string, message: string): string | null {
   const words = (phase === 'mx-lookup' ? LOOKUP_WORDS : CONNECTION_WORDS).get(code)

@@ -100,8 +100,8 @@ describe('why it waits', () => {
 
   it('is not its turn while the lane is closed, and our own account is no reply', () => {
     const lanes: readonly LaneStatus[] = [{ ...LANE, state: 'paused', until: (NOON + 120_000) as EpochMs, reason: 'login refused' }]
-    const [tried, due] = explainWait(makeRow({ attempts: 1, lastText: 'the relay refused the connection' }), lanes, NOON + 1_000)
-    expect(tried).toBe('It was tried once; the last time: the relay refused the connection.')
+    const [tried, due] = explainWait(makeRow({ attempts: 1, lastText: 'the server refused the connection' }), lanes, NOON + 1_000)
+    expect(tried).toBe('It was tried once; the last time: the server refused the connection.')
     expect(due).toBe(`It is due since ${at(0)} (1s), but its lane is closed.`)
   })
 

@@ -113,8 +113,8 @@ describe('faults without a reply', () => {
     expect(hopVerdict(judgement, null)?.kind).toBe(scope === 'credential' ? 'credential-refused' : 'unwell')
   })
   it.each([
-    ['connect', 'ECONNREFUSED', 'connect ECONNREFUSED 192.0.2.1:25', 'the relay refused the connection (ECONNREFUSED 192.0.2.1:25)'],
-    ['content', 'ECONNRESET', 'read ECONNRESET', 'the relay broke the connection (ECONNRESET) while sending the content'],
+    ['connect', 'ECONNREFUSED', 'connect ECONNREFUSED 192.0.2.1:25', 'the server refused the connection (ECONNREFUSED 192.0.2.1:25)'],
+    ['content', 'ECONNRESET', 'read ECONNRESET', 'the server broke the connection (ECONNRESET) while sending the content'],
     ['mx-lookup', 'EAI_AGAIN', 'look-up of mx.test failed: getaddrinfo EAI_AGAIN mx.test', 'the name servers do not answer (EAI_AGAIN mx.test)'],
     ['mx-lookup', 'ENOTFOUND', 'mx.test has no address', 'there is no such host (mx.test has no address)'],
     ['connect', 'EBADMSG', 'connect EBADMSG 192.0.2.1:25', 'connect EBADMSG 192.0.2.1:25 while connecting'],

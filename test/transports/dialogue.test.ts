@@ -30,7 +30,7 @@ describe('remarks in the live dialogue', () => {
     const remarks = dialogue.filter(({ direction }) => direction === '*').map(({ text }) => text)
     expect(remarks).toEqual([
       `connecting to 127.0.0.1 [127.0.0.1] port ${port}`,
-      `no session: the relay refused the connection (ECONNREFUSED 127.0.0.1:${port})`,
+      `no session: the server refused the connection (ECONNREFUSED 127.0.0.1:${port})`,
       `connecting to 127.0.0.1 [127.0.0.1] port ${peer.port}`,
     ])
   })
