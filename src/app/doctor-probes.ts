@@ -4,12 +4,14 @@
  * As a delivery would open it, by the same code; nothing is sent.
  */
 import { createHmac } from 'node:crypto'
+import { isIP } from 'node:net'
 import type { Clock } from '../core/clock.ts'
 import type { TlsFacts } from '../core/outcome.ts'
-import type { RelaySettings, Route } from '../core/route.ts'
+import type { Destination, HostAddress, Route, TlsRequirement } from '../core/route.ts'
 import type { DoctorParts, ProbeResult } from '../doctor/subject.ts'
 import { createHostResolver } from '../net/host-resolver.ts'
 import { createDialer } from '../net/node-dialer.ts'
+import type { DnsResolver } from '../ports/dns-resolver.ts'
 import { type HostProbe, type ProbeParts, probeHost } from '../transports/host-probe.ts'
 import { type HostTarget, RelayTargets } from '../transports/relay-target.ts'
 import type { ServerSettings } from './settings.ts'
@@ -17,7 +19,7 @@ import type { ServerSettings } from './settings.ts'
 /** Less than a check may take (`doctor/examine.ts`). */
 const PROBE_MS = 40_000
 
-export function createProbes(settings: ServerSettings, clock: Clock): Pick<DoctorParts, 'probeRelay' | 'probePort25'> {
+export function createProbes(settings: ServerSettings, dns: DnsResolver, clock: Clock): Pick<DoctorParts, 'probeRelay' | 'probePort25'> {
   const journal = { accepted: () => undefined, attempt: () => undefined, note: () => undefined }
   const parts: ProbeParts = {
     dialer: createDialer({ clock }),
@@ -41,7 +43,12 @@ export function createProbes(settings: ServerSettings, clock: Clock): Pick<Docto
         const credential = relay.credentials.find((one) => one.credential.name === login)?.credential ?? null
         return probeInTurn(parts, targets.of({ kind: 'relay', relay: relay.settings, credential }), login)
       }),
-    probePort25: (host) => once(`port25 ${host}`, () => probeInTurn(parts, targets.of(port25Route(settings, host)), null)),
+    probePort25: (host) =>
+      once(`port25 ${host}`, async () => {
+        const route = await routeTo(host, settings, dns)
+        if (route === null) return { kind: 'failed', phase: 'mx-lookup', reason: 'it has no address that can be used from here', greeting: null }
+        return probeInTurn(parts, targets.of(route), null)
+      }),
   }
 }
 
@@ -83,17 +90,18 @@ function describeTls({ protocol, cipher, trust }: TlsFacts): string {
   return `${protocol} ${cipher}, certificate ${trust}`
 }
 
-/** As a delivery by MX would dial it, whatever the certificate. */
-function port25Route({ hostname, delivery }: ServerSettings, host: string): Route & { readonly kind: 'relay' } {
-  const { limits, timeouts } = delivery.direct
-  const relay: RelaySettings = {
-    name: 'port25',
-    hosts: [{ host, port: 25, implicitTls: false }],
-    tls: { level: 'may', ca: null, serverName: null, minVersion: 'TLSv1.2' },
-    heloName: hostname,
-    sourceAddress: null,
-    limits,
-    timeouts,
-  }
-  return { kind: 'relay', relay, credential: null }
+/** As a delivery to that host would dial it: names by our own resolver, our side by address family; whatever the certificate. */
+async function routeTo(host: string, { delivery, mxPolicy }: ServerSettings, dns: DnsResolver): Promise<(Route & { readonly kind: 'mx' }) | null> {
+  const [first, ...rest] = (await addressesOf(host, dns)).filter(({ family }) => mxPolicy.families === 'auto' || mxPolicy.families === `ipv${family}`)
+  if (first === undefined) return null
+  const tls: TlsRequirement = { level: 'may', ca: null, serverName: null, minVersion: 'TLSv1.2' }
+  const hosts: Destination['hosts'] = [{ name: host, preference: 0, addresses: [first, ...rest], tls }]
+  return { kind: 'mx', direct: delivery.direct, destination: { domain: host, site: host, hosts, goodUntilMs: Number.POSITIVE_INFINITY } }
+}
+
+async function addressesOf(host: string, dns: DnsResolver): Promise<readonly HostAddress[]> {
+  const family = isIP(host)
+  if (family === 4 || family === 6) return [{ address: host, family }]
+  const answers = await Promise.all(([6, 4] as const).map(async (one) => ({ one, answer: await dns.addresses(host, one) })))
+  return answers.flatMap(({ one, answer }) => (answer.kind === 'records' ? answer.records.map((address) => ({ address, family: one })) : []))
 }

@@ -50,7 +50,7 @@ export async function examineSetup(request: DoctorRequest): Promise<{ readonly h
   const dns = createDnsResolver({ settings: settings.dns, clock, systemServers: createSystemServers(clock) })
   try {
     const facts = await gatherFacts(request, settings)
-    const probes = createProbes(settings, clock)
+    const probes = createProbes(settings, dns, clock)
     const subject = { facts, parts: { dns, spf: createSpfEvaluation(dns), ...probes } }
     const stays = facts.delivery.stays && names.length === CHECKS.length
     const found = await examine(subject, { names: stays ? MACHINE_CHECKS : names, clock, done })

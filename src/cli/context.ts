@@ -68,7 +68,7 @@ export function commandName({ env }: Pick<CliContext, 'env'>): string {
 
 /** A sentence of ours, with the commands in it as they must be typed here. Never for foreign text. */
 export function asTyped(context: Pick<CliContext, 'env'>, sentence: string): string {
-  return sentence.replace(/(?<=^|[\s`])postern (?=[a-z])/g, `${commandName(context)} `)
+  return sentence.replace(/(?<=^|[\s`])(?<!npx )postern (?=[a-z])/g, `${commandName(context)} `)
 }
 
 /** Writes one line to stdout. The text must be ours or escaped: see `cli/escape.ts`. */

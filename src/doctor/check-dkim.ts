@@ -4,24 +4,30 @@
 import { assertNever } from '../core/brand.ts'
 import { comparePublished } from '../message/dkim-record.ts'
 import { RESOLVER_ADVICE, textOf } from './check-names.ts'
+import { senderAbove } from './dmarc-policy.ts'
 import { type DnsLine, type Finding, findings } from './finding.ts'
 import type { SenderDomain, SigningKey, Subject } from './subject.ts'
 
 export async function checkDkim({ facts, parts }: Subject): Promise<readonly Finding[]> {
   const published = await Promise.all(facts.keys.map((key) => publishedOf(key, { facts, parts })))
-  const unsigned = facts.senders.filter(({ signed, inFrom, departures }) => !signed && inFrom && departures.length > 0).map(judgeUnsigned)
+  const unsigned = facts.senders
+    .filter(({ signed, inFrom, departures }) => !signed && inFrom && departures.length > 0)
+    .map((sender) => judgeUnsigned(sender, senderAbove(sender.domain, facts.senders)))
   return [...published, ...facts.keylessDomains.map(judgeKeyless), ...unsigned]
 }
 
 /** A relay may sign what it sends; we cannot see it. */
-function judgeUnsigned({ domain, departures }: SenderDomain): Finding {
+function judgeUnsigned({ domain, departures }: SenderDomain, above: string | null): Finding {
   const say = findings('dkim', domain)
-  const make = `Make a key, then publish what is printed: postern dkim create ${domain}`
+  const make =
+    above === null
+      ? `Make a key, then publish what is printed: postern dkim create ${domain}`
+      : `A key of ${above} signs for it, too: postern dkim create ${above}`
   if (departures.some(({ kind }) => kind === 'direct')) return say.warning('mail of this domain is not signed: large receivers want a signature of it', make)
   const relays = departures.map(({ relay }) => relay).join(', ')
   return say.skipped(
     `mail of this domain is not signed here; whether relay ${relays} signs it, a mail that arrived tells (DKIM-Signature with d=${domain})`,
-    `If it does not: postern dkim create ${domain}`,
+    `If it does not: postern dkim create ${above ?? domain}`,
   )
 }
 

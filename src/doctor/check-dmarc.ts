@@ -6,16 +6,16 @@
  */
 import type { DnsResolver } from '../ports/dns-resolver.ts'
 import { RESOLVER_ADVICE } from './check-names.ts'
-import { isAligned, organisationOf, policyFor, walkUp } from './dmarc-policy.ts'
+import { isAligned, organisationOf, policyFor, senderAbove, walkUp } from './dmarc-policy.ts'
 import { type Finding, findings } from './finding.ts'
 import type { SentMail, Subject } from './subject.ts'
 
 export async function checkDmarc({ facts, parts }: Subject): Promise<readonly Finding[]> {
   const authors = facts.senders.filter(({ inFrom, departures }) => inFrom && departures.length > 0)
-  return Promise.all(authors.map(({ domain }) => judgeDomain(domain, parts.dns)))
+  return Promise.all(authors.map(({ domain }) => judgeDomain(domain, senderAbove(domain, authors), parts.dns)))
 }
 
-async function judgeDomain(domain: string, dns: DnsResolver): Promise<Finding> {
+async function judgeDomain(domain: string, above: string | null, dns: DnsResolver): Promise<Finding> {
   const say = findings('dmarc', domain)
   const walk = await walkUp(dns, domain)
   if (walk.kind === 'unknown') return say.skipped(`the DNS could not be asked for DMARC: ${walk.reason}`, RESOLVER_ADVICE)
@@ -25,7 +25,9 @@ async function judgeDomain(domain: string, dns: DnsResolver): Promise<Finding> {
   const found = policyFor(domain, walk.records)
   if (found.kind === 'broken') return say.fault(`the DMARC record at ${found.at} is broken: ${found.why}`, found.remedy)
   if (found.kind === 'none') {
-    return say.warning('there is no DMARC record: large receivers want one from whoever sends much', 'Begin with one that only asks for reports.', {
+    const says = 'there is no DMARC record: large receivers want one from whoever sends much'
+    if (above !== null) return say.warning(says, `That of ${above} will count for this domain, too.`)
+    return say.warning(says, 'Begin with one that only asks for reports.', {
       name: `_dmarc.${domain}`,
       type: 'TXT',
       value: `v=DMARC1; p=none; rua=mailto:postmaster@${domain}`,

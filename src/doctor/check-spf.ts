@@ -4,7 +4,7 @@
  * A domain can have one record only, so one is proposed for all ways out together.
  */
 import { RESOLVER_ADVICE, textOf } from './check-names.ts'
-import { type DnsLine, type Finding, type FindingMaker, findings } from './finding.ts'
+import { type DnsLine, type Finding, type FindingMaker, findings, SERVER_GROUP } from './finding.ts'
 import { proposeRecord } from './spf-proposal.ts'
 import { mergedRecords, spfRecordsIn, withMechanisms } from './spf-record.ts'
 import { type Judgement, judgeWay, visibleOf } from './spf-ways.ts'
@@ -12,8 +12,14 @@ import type { EgressAddress, SenderDomain, Subject } from './subject.ts'
 
 const OTHERS_TOO = 'If others send for the domain, too (office mail, a newsletter service), add them before it is published.'
 
+const NO_SENDER = findings('spf', SERVER_GROUP).skipped(
+  'nobody is known yet who sends, apart from our own reports',
+  'Name the domain of your senders: postern doctor --domain example.com',
+)
+
 export async function checkSpf(subject: Subject): Promise<readonly Finding[]> {
   const { senders, egress } = subject.facts
+  if (!senders.some(({ inReversePath }) => inReversePath)) return [NO_SENDER]
   const lists = await Promise.all(senders.filter((sender) => isToldAsSender(sender, egress)).map((sender) => spfOfDomain(sender, subject)))
   return lists.flat()
 }

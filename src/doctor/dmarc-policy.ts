@@ -5,6 +5,7 @@
  * organisation is the domain highest up that has a record, unless records say otherwise (`psd`).
  */
 import type { DnsResolver } from '../ports/dns-resolver.ts'
+import type { SenderDomain } from './subject.ts'
 
 /** Labels of a name at which the walk begins, when it has more (RFC 9989 §4.10). */
 const WALK_LABELS_MAX = 8
@@ -94,6 +95,12 @@ function readPolicy({ domain, text }: DmarcRecord, own: boolean): DmarcVerdict {
     return { kind: 'broken', at, why: `p=${policy.slice(0, 40)}`, remedy }
   const isStrict = (tag: string): boolean => tagOf(text, tag)?.toLowerCase() === 's'
   return { kind: 'found', at, policy: policy ?? 'none', strictDkim: isStrict('adkim'), strictSpf: isStrict('aspf'), reports }
+}
+
+/** Another sender domain of which this one is a part: what counts for it, counts here. The highest one; null: there is none. */
+export function senderAbove(domain: string, senders: readonly SenderDomain[]): string | null {
+  const above = senders.map((one) => one.domain).filter((other) => domain.endsWith(`.${other}`))
+  return above.toSorted((a, b) => a.length - b.length)[0] ?? null
 }
 
 /** Relaxed: both at or below the organisation's domain; strict: the very same name. */

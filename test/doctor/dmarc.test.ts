@@ -22,6 +22,19 @@ describe('DMARC', () => {
     expect(await only('dmarc', { zone: zone(['v=DMARC1; p=rejected; rua=mailto:a@example.com']) })).toMatchObject({ state: 'fault', record: null })
   })
 
+  it('is wanted once for a domain and those below it, and so is a key', async () => {
+    const senders = [
+      { ...DIRECT_SENDER, domain: 'mail.example.com', signed: false },
+      { ...DIRECT_SENDER, signed: false },
+    ]
+    const found = await examined(['dmarc', 'dkim'], { facts: { senders, keys: [] }, zone: zone([]) })
+    expect(found.flatMap(({ record }) => (record === null ? [] : [record.name]))).toEqual(['_dmarc.example.com'])
+    expect(found.filter(({ check }) => check === 'dkim').map(({ remedy }) => remedy?.split(': ')[1])).toEqual([
+      'postern dkim create example.com',
+      'postern dkim create example.com',
+    ])
+  })
+
   it('is not asked of a domain that stands in reverse-paths only', async () => {
     expect(await examined(['dmarc', 'dkim'], { facts: { keys: [], senders: [{ ...DIRECT_SENDER, inFrom: false, signed: false }] } })).toEqual([])
   })
