@@ -3,14 +3,18 @@
  *
  * Has to be decided before root is given up, and stays so until the end.
  */
+import process from 'node:process'
 import { createNoOpener } from '../mailbox/no-worker.ts'
 import { createOwnOpener } from '../mailbox/own-worker.ts'
-import { startAgent } from '../mailbox/start-agent.ts'
+import { AGENT_GONE, startAgent } from '../mailbox/start-agent.ts'
 import type { WorkerOpener } from '../mailbox/worker-link.ts'
+import type { Journal } from '../ports/journal.ts'
 import { isRoot } from './privileges.ts'
 import type { ServerSettings } from './settings.ts'
 
-export function openMailboxes({ mailboxes }: Pick<ServerSettings, 'mailboxes'>): WorkerOpener {
+export function openMailboxes({ mailboxes }: Pick<ServerSettings, 'mailboxes'>, journal: Pick<Journal, 'note'>): WorkerOpener {
   if (mailboxes === null) return createNoOpener('mailboxes are written to only after a restart: local mail was configured while the server was running')
-  return isRoot() ? startAgent(mailboxes.rules) : createOwnOpener(mailboxes.rules)
+  if (process.platform !== 'linux') return createNoOpener('mailboxes are written to on Linux only; local.mailbox.lmtp works everywhere')
+  if (!isRoot()) return createOwnOpener(mailboxes.rules)
+  return startAgent(mailboxes.rules, () => journal.note('transport', 'error', AGENT_GONE))
 }

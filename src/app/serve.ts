@@ -56,7 +56,7 @@ export async function runServer(options: ServeOptions): Promise<number> {
   const intake = createIntake({ settings: settings.intake, clock, journal, tap: dialogue })
   await intake.bind()
   const socketPath = options.socketPath ?? settings.adminSocket
-  const mailboxes = openMailboxes(settings)
+  const mailboxes = openMailboxes(settings, journal)
   const user = becomeServiceUser({
     configured: settings.user,
     configFile: loaded.file,

@@ -18,17 +18,17 @@ const HEAP = ['--max-semi-space-size=1', '--max-old-space-size=64']
 const KEEP_ALIVE = `trap '' INT TERM HUP; until "$0" "$@"; do sleep 1; done`
 const GONE = enhanced(4, 3, 0)
 
-/** Only root's agent can become others; call it before root is given up. */
-export function startAgent(settings: MailboxSettings): WorkerOpener {
+/** Only root's agent can become others; call it before root is given up. `ended`: it has gone for good, unasked. */
+export function startAgent(settings: MailboxSettings, ended: () => void): WorkerOpener {
   const child = spawn('/bin/sh', ['-c', KEEP_ALIVE, process.execPath, ...HEAP, entryFile('agent'), JSON.stringify(settings)], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
     cwd: '/',
-    // The answer that matters is the worker's own.
     serialization: 'json',
   })
   const waiting = new Map<number, (answer: OpenAnswer) => void>()
   let serial = 0
+  let closed = false
   const settle = (id: number, answer: OpenAnswer): void => {
     waiting.get(id)?.(answer)
     waiting.delete(id)
@@ -41,7 +41,10 @@ export function startAgent(settings: MailboxSettings): WorkerOpener {
     else lost()
   }
   child.on('error', lost)
-  child.on('disconnect', lost)
+  child.on('disconnect', () => {
+    lost()
+    if (!closed) ended()
+  })
   child.on('message', (message, handle) => take(parseAgentAnswer(message), (handle ?? null) as Socket | null))
   const take = (answer: AgentAnswer | null, socket: Socket | null): void => {
     if (answer === null) return
@@ -51,6 +54,9 @@ export function startAgent(settings: MailboxSettings): WorkerOpener {
     // Nobody waits for it any more.
     else socket?.destroy()
   }
+  // A server that cannot start must be able to end; the agent ends with it.
+  child.unref()
+  child.channel?.unref()
   return {
     open: (user) => {
       const id = ++serial
@@ -66,10 +72,10 @@ export function startAgent(settings: MailboxSettings): WorkerOpener {
       }
     },
     close() {
+      closed = true
       if (child.connected) child.disconnect()
-      child.unref()
     },
   }
 }
 
-const AGENT_GONE = 'the agent that writes to mailboxes has ended: start Postern again'
+export const AGENT_GONE = 'the agent that starts writers of mailboxes has ended: start Postern again'

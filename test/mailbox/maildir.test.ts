@@ -97,6 +97,22 @@ describe('a Maildir', () => {
     expect(refusalOf(() => open(home))).toMatch(/^4\.2\.0 .*belongs to another user/)
   })
 
+  it.runIf(IS_ROOT)('is not written to where tmp is on another device (M06)', () => {
+    const home = makeHome()
+    deliver(open(home))
+    const tmp = join(home, 'Maildir/tmp')
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'mode=700', 'tmpfs', tmp])
+    try {
+      const writer = open(home)
+      writer.write(Buffer.from('x\r\n'))
+      expect(refusalOf(() => writer.commit())).toMatch(/^4\.2\.0 .*on another device/)
+      writer.abort()
+      expect([filesIn(tmp), filesIn(home, 'Maildir/new').length]).toEqual([[], 1])
+    } finally {
+      execFileSync('umount', [tmp])
+    }
+  })
+
   it('needs a home', () => {
     expect(refusalOf(() => open(join(makeHome(), 'gone')))).toMatch(/^4\.2\.0 .*does not exist/)
   })

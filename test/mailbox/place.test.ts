@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { formatStatus } from '../../src/core/reply.ts'
+import { faultOf } from '../../src/mailbox/mailbox-fault.ts'
 import { whyNot } from '../../src/mailbox/order.ts'
 import { type MailboxPlace, placeOf, spoolOf, templateFault } from '../../src/mailbox/place.ts'
 import { parseEntry } from '../../src/mailbox/system-users.ts'
@@ -72,5 +74,24 @@ describe('a user', () => {
     expect(whyNot(user('daemon', 1), rules)).toMatch(/below 1000.*alias/)
     expect(whyNot(user('root', 0), rules)).toMatch(/is root/)
     expect(whyNot(user('toor', 0), { ...rules, uidMin: 0 })).toMatch(/is root/)
+  })
+})
+
+describe('an error of the file system', () => {
+  it.each([
+    ['ENOSPC', '4.2.2'],
+    ['EDQUOT', '4.2.2'],
+    ['EFBIG', '4.2.2'],
+    ['EACCES', '4.2.0'],
+    ['ELOOP', '4.2.0'],
+    ['EXDEV', '4.2.0'],
+    ['EIO', '4.3.0'],
+    ['EROFS', '4.3.0'],
+    ['EWHATEVER', '4.2.0'],
+  ])('%s lets the mail wait with %s, and says what and why', (code, status) => {
+    const fault = faultOf(Object.assign(new Error(`${code}: words of the system`), { code }), '/var/mail/bob')
+    expect(formatStatus(fault.status)).toBe(status)
+    expect(fault.message).toMatch(new RegExp(`^/var/mail/bob: .*${code}`))
+    expect(faultOf(fault, 'elsewhere')).toBe(fault)
   })
 })

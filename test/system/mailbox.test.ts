@@ -9,7 +9,7 @@ import { stringify } from 'yaml'
 import { makeDisk, whyNoCuts } from '../bars/support/power.ts'
 import { freePort, NODE, ROOT } from '../bars/support/server.ts'
 import { until } from '../bars/support/verdict.ts'
-import { makeOperator, type ServeRun, startServe } from './support/program-folder.ts'
+import { makeOperator, type ServeRun, spawnServe, startServe } from './support/program-folder.ts'
 import { sendMail } from './support/send-mail.ts'
 import { makeUser, readByPython, type TestUser, whyNoUsers, withoutOurFields } from './support/system-user.ts'
 
@@ -185,6 +185,17 @@ describe.skipIf(whyNoUsers() !== null)('mailboxes of system users', () => {
     }
   })
 
+  it('leave no process behind when the server cannot start', async () => {
+    const operator = makeOperator()
+    onTestFinished(() => operator.remove())
+    const mailbox = { path: '~/nobody-else-has-this' }
+    writeFileSync(operator.configPath, stringify({ hostname: 'host.test', listen: ['smtp://127.0.0.1:0'], user: 'no-such-user', local: { mailbox } }))
+    const server = spawnServe(operator)
+    expect(await server.exited).toBe(1)
+    const agents = (): readonly string[] => readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && commandOf(Number(pid)).includes(mailbox.path))
+    await until('the agent has gone', () => agents().length === 0, 10_000)
+  })
+
   it('may all be one: a route puts mail for anybody into it', async () => {
     const server = await run({ path: '~/caught/box' }, { routes: [{ to: 'pt-ann@host.test', via: 'local' }, { via: 'local/pt-bob' }] })
     await server.send(['x@far.test', 'pt-ann@host.test', 'y@far.test'])
@@ -273,7 +284,15 @@ function childrenOf(pid: number): readonly number[] {
 
 /** Server, shell, agent. 0: there is none just now. */
 function agentOf(server: number): number {
-  return childrenOf(childrenOf(server)[0] ?? 0).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('mailbox/agent')) ?? 0
+  return childrenOf(childrenOf(server)[0] ?? 0).find((pid) => commandOf(pid).includes('mailbox/agent')) ?? 0
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1')
+  } catch {
+    return ''
+  }
 }
 
 function isAlive(pid: number): boolean {
