@@ -4,6 +4,7 @@
  * Errors are what cannot be meant; warnings what works, but hardly as wished.
  */
 
+import { checkDirect } from './config-checks-direct.ts'
 import { checkDns } from './config-checks-dns.ts'
 import { checkLocalDelivery } from './config-checks-local.ts'
 import { checkRelays } from './config-checks-relays.ts'
@@ -33,6 +34,7 @@ export function checkConfig(config: Config): readonly KeyedFault[] {
     ...checkBounds(config),
     ...checkPressure(config),
     ...checkDns(config),
+    ...checkDirect(config),
     ...checkTlsPolicy(config),
   ]
 }

@@ -152,6 +152,28 @@ export const WRONG_DELIVERY_CONFIGS: readonly WrongConfig[] = [
     [['unknown-credential', 'postern.yaml:2:16: routes[0].via: relay g has no credential "jria"; one of jira. Did you mean "jira"?']],
   ],
   [
+    'direct: {ipv4: {source: "2001:db8::1"}}',
+    [['contradiction', 'postern.yaml:1:25: direct.ipv4.source: 2001:db8::1 is no IPv4 address. Set it under direct.ipv6.']],
+  ],
+  [
+    'direct: {families: ipv6, ipv4: {source: 192.0.2.1}}',
+    [
+      [
+        'contradiction',
+        'postern.yaml:1:41: direct.ipv4.source: direct.families leaves ipv4 out, so that this address is never used. Remove it, or set families: auto.',
+      ],
+    ],
+  ],
+  [
+    'direct: {allowPrivate: [10.0.0.1/8]}',
+    [
+      [
+        'bad-network',
+        'postern.yaml:1:25: direct.allowPrivate[0]: "10.0.0.1/8" has bits set behind its prefix; a network like 10.1.0.0/16 or fd00::/8, or one address. Did you mean 10.0.0.0/8, or 10.0.0.1/32?',
+      ],
+    ],
+  ],
+  [
     'routes: [{via: mx/login}]',
     [
       [
