@@ -171,7 +171,10 @@ describe('TLS policies', () => {
     const asked: PolicyHost[] = []
     const { destinations } = bench(
       zones,
-      policies((host) => (asked.push(host), { kind: 'tls', requirement: VERIFY })),
+      policies((host) => {
+        asked.push(host)
+        return { kind: 'tls', requirement: VERIFY }
+      }),
     )
     const answer = await destinations.find('rcpt.example')
     expect(asked).toEqual([
