@@ -13,7 +13,7 @@ import { parseVia } from './config-values.ts'
 const at = (path: KeyPath, fault: Fault): KeyedFault => ({ path, part: 'value', fault })
 
 export function checkLocalDelivery(config: Config): readonly KeyedFault[] {
-  return [...checkTargets(config), ...checkImplied(config), ...checkTimes(config)]
+  return [...checkTargets(config), ...checkImplied(config), ...checkRoot(config), ...checkTimes(config)]
 }
 
 function checkTargets(config: Config): KeyedFault[] {
@@ -45,6 +45,14 @@ function checkImplied(config: Config): KeyedFault[] {
 function takesAll({ route }: PlacedRoute): boolean {
   const all = (pattern: string | readonly string[] | undefined): boolean => pattern === undefined || [pattern].flat().includes('*')
   return all(route.to) && all(route.from) && (route.submitter === undefined || route.submitter === '*') && Object.keys(route.header ?? {}).length === 0
+}
+
+/** An aliases file usually names a person; whether it does is seen when mail comes. */
+function checkRoot({ local, aliases }: Config): KeyedFault[] {
+  if (local === undefined || local.users !== 'system' || local.domains.length === 0) return []
+  if (local.root !== undefined || aliases !== undefined || local.mailbox.lmtp !== undefined) return []
+  const message = "root's mail, such as cron's, is not delivered to root: it would wait until it expires"
+  return [at(['local'], { code: 'root-nowhere', message, remedy: 'Set local.root to a person, or aliases: /etc/aliases with a line for root.' })]
 }
 
 function checkTimes({ local }: Config): KeyedFault[] {

@@ -31,7 +31,7 @@ export class ServiceUserError extends Error {
   }
 }
 
-const DEFAULT_USER = 'postern'
+export const DEFAULT_USER = 'postern'
 
 export function becomeServiceUser(question: ServiceUserQuestion): ServiceUserAnswer {
   if (!isRoot()) return { kind: 'unchanged' }

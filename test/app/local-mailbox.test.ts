@@ -1,10 +1,11 @@
-import { writeFileSync } from 'node:fs'
+import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadConfig } from '../../src/app/config.ts'
 import { ConfigError } from '../../src/app/config-errors.ts'
 import { parseLmtpServer, parseRelayHost, parseVia } from '../../src/app/config-values.ts'
 import { resolvedConfig } from '../../src/app/config-view.ts'
+import { writableBy } from '../../src/app/program-files.ts'
 import { buildSettings, diffSettings, type ServerSettings } from '../../src/app/settings.ts'
 import { createRouter } from '../../src/delivery/router.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
@@ -73,6 +74,7 @@ describe('local.mailbox', () => {
     ['local: { mailbox: { lmtp: "unix:lmtp" } }', 'bad-host local.mailbox.lmtp'],
     ['routes: [{ via: local }]', 'contradiction routes[0].via'],
     ['local: {}\nroutes: [{ via: capture }]', 'route-unreachable routes[0]'],
+    ['local: {}', 'root-nowhere local'],
   ])('%s is told as %s', (yaml, fault) => {
     expect(faultsOf(yaml)).toContain(fault)
   })
@@ -84,6 +86,14 @@ describe('local.mailbox', () => {
     ])
     expect(diffSettings(before, settingsOf('local: { domains: [host.example.com], users: [ann] }\n')).needsRestart).toEqual([])
     expect(diffSettings(settingsOf(''), before).needsRestart).toEqual(['local'])
+  })
+})
+
+describe('the files of the program', () => {
+  it('must not be writable by the user that the server becomes', () => {
+    const owner = statSync(import.meta.filename).uid
+    expect(writableBy(owner)).not.toBe(null)
+    expect(writableBy(4_242_424)).toBe(null)
   })
 })
 
