@@ -7,7 +7,7 @@
 import type { CountAnswer, QueueFilter, QueueRow } from '../admin/api-types.ts'
 import type { EpochMs, QueueId } from '../core/brand.ts'
 import { type AdminClient, connectClient } from './client.ts'
-import { type CliContext, CliError, EXIT, print } from './context.ts'
+import { type CliContext, CliError, commandName, EXIT, print } from './context.ts'
 import { decodeWords } from './encoded-words.ts'
 import { toJson } from './escape.ts'
 import { filterQuery } from './filters.ts'
@@ -39,7 +39,7 @@ export async function listCaptured(context: CliContext, globals: GlobalOptions, 
     return
   }
   for (const line of createTable(context, capturedColumns(now)).lines(rows)) print(context, line)
-  if (context.outputIsTerminal) print(context, paint(context, 'dim', footer(rows.length, inAll)))
+  if (context.outputIsTerminal) print(context, paint(context, 'dim', footer(rows.length, inAll, commandName(context))))
 }
 
 export async function showCaptured(
@@ -93,8 +93,8 @@ function capturedColumns(now: number): readonly Column<QueueRow>[] {
   ]
 }
 
-function footer(shown: number, inAll: number): string {
+function footer(shown: number, inAll: number, command: string): string {
   if (inAll === 0) return 'Nothing was captured.'
   const which = shown < inAll ? `The newest ${count(shown)} of ${counted(inAll, 'message')}.` : `${counted(inAll, 'message')} in all.`
-  return `${which} Read one: postern captured show ID`
+  return `${which} Read one: ${command} captured show ID`
 }

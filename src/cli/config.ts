@@ -14,7 +14,7 @@ import { formatKeyPath, type KeyPath, parseKeyPath, valueAt } from '../app/confi
 import { asYaml, defaultConfig, differencesFromDefaults, resolvedConfig, shownConfig } from '../app/config-view.ts'
 import { writeFileSafely } from '../app/config-write.ts'
 import { nearest } from '../app/nearest.ts'
-import { type CliContext, CliError, EXIT, print, remark } from './context.ts'
+import { type CliContext, CliError, commandName, EXIT, print, remark } from './context.ts'
 import { escapeContent, escapeText, toJson } from './escape.ts'
 import { registerHashPassword } from './hash-password.ts'
 
@@ -145,7 +145,7 @@ function change(context: CliContext, options: Options, act: { readonly key: stri
     context,
     result.kind === 'unchanged'
       ? `${shown}: nothing to change`
-      : `${shown}: ${act.value === null ? 'removed' : 'set'} ${escapeText(act.key)}. A running server sees it after: postern reload`,
+      : `${shown}: ${act.value === null ? 'removed' : 'set'} ${escapeText(act.key)}. A running server sees it after: ${commandName(context)} reload`,
   )
 }
 

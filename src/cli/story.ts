@@ -135,23 +135,23 @@ export function isReply(text: string | null): boolean {
   return text !== null && /^[2-5]\d\d(?:[ -]|$)/.test(text)
 }
 
-/** Why it is not delivered yet, and when something happens next; empty for a finished recipient. */
-export function explainWait(row: QueueRow, lanes: readonly LaneStatus[], now: number): readonly string[] {
+/** Why it is not delivered yet, and when something happens next; empty for a finished recipient. `command`: how it is called here. */
+export function explainWait(row: QueueRow, lanes: readonly LaneStatus[], now: number, command = 'postern'): readonly string[] {
   switch (row.state) {
     case 'held':
-      return [`It is held: ${escapeText(row.holdReason ?? 'no reason is known')}.`, `Let it go with: postern queue release ${row.queueId}`]
+      return [`It is held: ${escapeText(row.holdReason ?? 'no reason is known')}.`, `Let it go with: ${command} queue release ${row.queueId}`]
     case 'leased':
       return ['An attempt is under way just now, or is about to begin.']
     case 'queued': {
       const lane = lanes.find((one) => one.lane === row.lane) ?? null
-      return [...explainQueued(row, lane, now), ...explainLane(lane, now)]
+      return [...explainQueued(row, lane, now, command), ...explainLane(lane, now, command)]
     }
     default:
       return []
   }
 }
 
-function explainQueued(row: QueueRow, lane: LaneStatus | null, now: number): readonly string[] {
+function explainQueued(row: QueueRow, lane: LaneStatus | null, now: number, command: string): readonly string[] {
   const tried =
     row.attempts === 0
       ? 'It was not tried yet'
@@ -159,14 +159,17 @@ function explainQueued(row: QueueRow, lane: LaneStatus | null, now: number): rea
   if (row.dueAt === null) return [`${tried}.`]
   const turn = lane === null || lane.state === 'open' ? ' and waits for its turn' : ', but its lane is closed'
   if (row.dueAt <= now) return [`${tried}.`, `It is due since ${shortTime(row.dueAt, now)} (${age(now - row.dueAt)})${turn}.`]
-  return [`${tried}.`, `Next attempt: ${shortTime(row.dueAt, now)} (${until(row.dueAt, now)}). Sooner: postern queue retry ${row.queueId}`]
+  return [`${tried}.`, `Next attempt: ${shortTime(row.dueAt, now)} (${until(row.dueAt, now)}). Sooner: ${command} queue retry ${row.queueId}`]
 }
 
-function explainLane(lane: LaneStatus | null, now: number): readonly string[] {
+function explainLane(lane: LaneStatus | null, now: number, command: string): readonly string[] {
   if (lane === null) return []
   const name = escapeText(lane.lane)
   if (lane.state === 'open')
     return lane.ready > 0 ? [`Lane ${name} is open: ${lane.active} under way of ${Math.floor(lane.width)} at once, ${lane.ready} ready.`] : []
   const end = lane.until === null ? '' : ` until ${shortTime(lane.until, now)} (${until(lane.until, now)})`
-  return [`Lane ${name} is ${lane.state}${end}: ${escapeText(lane.reason ?? 'no reason is known')}.`, `Open it now with: postern queue flush --relay ${name}`]
+  return [
+    `Lane ${name} is ${lane.state}${end}: ${escapeText(lane.reason ?? 'no reason is known')}.`,
+    `Open it now with: ${command} queue flush --relay ${name}`,
+  ]
 }

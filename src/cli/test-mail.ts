@@ -8,7 +8,7 @@ import type { QueueRow, ServerStatus, StoryAnswer, SubmitAnswer } from '../admin
 import type { QueueId } from '../core/brand.ts'
 import { isFinal } from '../core/recipient-state.ts'
 import { type AdminClient, connectClient } from './client.ts'
-import { type CliContext, CliError, EXIT, type ExitCode, print } from './context.ts'
+import { type CliContext, CliError, commandName, EXIT, type ExitCode, print } from './context.ts'
 import { escapeText, toJson } from './escape.ts'
 import { about } from './format.ts'
 import type { GlobalOptions } from './socket-path.ts'
@@ -111,10 +111,16 @@ function exitCodeFor(row: QueueRow): ExitCode {
 
 async function conclude(context: CliContext, client: AdminClient, row: QueueRow): Promise<readonly string[]> {
   const to = escapeText(row.recipient)
-  if (row.state === 'delivered' && row.lane === 'capture') return [`Captured: it was kept and not sent. Read it: postern captured show ${row.queueId}`]
-  if (row.state === 'delivered' && row.lane === 'discard') return ['Thrown away: its route says so, and nobody gets it. Which route: postern route explain']
-  if (row.state === 'delivered') return [`Delivered: the relay has taken it for ${to}.`]
+  const command = commandName(context)
+  if (row.state === 'delivered' && row.lane === 'capture') return [`Captured: it was kept and not sent. Read it: ${command} captured show ${row.queueId}`]
+  if (row.state === 'delivered' && row.lane === 'discard') return [`Thrown away: its route says so, and nobody gets it. Which route: ${command} route explain`]
+  if (row.state === 'delivered') return [`Delivered: ${takerOf(row)} for ${to}.`]
   if (isFinal(row.state)) return [`Not delivered: ${row.state}.`]
   const { lanes } = await client.get<ServerStatus>('/v1/status')
-  return ['It still waits.', ...explainWait(row, lanes, context.clock.now()).map((line) => `  ${line}`), `See later: postern trace ${row.queueId}`]
+  return ['It still waits.', ...explainWait(row, lanes, context.clock.now(), command).map((line) => `  ${line}`), `See later: ${command} trace ${row.queueId}`]
+}
+
+function takerOf({ lane }: QueueRow): string {
+  if (lane.startsWith('local:')) return 'it is in the mailbox'
+  return lane.startsWith('smtp:mx/') ? "the recipient's server has taken it" : 'the relay has taken it'
 }

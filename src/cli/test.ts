@@ -13,7 +13,7 @@ export function registerTest(program: Command, context: CliContext): void {
   program
     .command('test')
     .description('Send a test mail and follow it to its end, saying each step.')
-    .requiredOption('--from <address>', 'sender; must be one that your relay takes')
+    .requiredOption('--from <address>', 'sender; must be one that your relay, or the receivers, take')
     .requiredOption('--to <address>', 'recipient')
     .option('--subject <text>', 'subject', 'Test mail from Postern')
     .addOption(new Option('--timeout <duration>', 'follow it so long').argParser(parseAge).default(TIMEOUT_DEFAULT_MS, '1m'))

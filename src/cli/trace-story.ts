@@ -95,7 +95,7 @@ async function tellStory(context: CliContext, client: AdminClient, { id, json }:
   print(context, '')
   for (const row of waiting.slice(0, EXPLAINED_MAX)) {
     print(context, paint(context, 'bold', `Why ${escapeText(row.recipient)} waits`))
-    for (const line of explainWait(row, lanes, now)) print(context, `  ${line}`)
+    for (const line of explainWait(row, lanes, now, commandName(context))) print(context, `  ${line}`)
   }
   if (waiting.length > EXPLAINED_MAX) print(context, `${waiting.length - EXPLAINED_MAX} more wait: ${commandName(context)} queue show ${id}`)
 }

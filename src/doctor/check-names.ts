@@ -105,8 +105,8 @@ async function ptrOf({ address, family, heloName }: EgressAddress, { parts }: Su
 
 export const RESOLVER_ADVICE = 'See the finding `resolver`, and try again.'
 
-export function textOf(answer: DnsAnswer<unknown> & { readonly kind: 'fault' }): string {
-  return `${answer.code}, ${answer.message}`
+export function textOf({ code, message }: DnsAnswer<unknown> & { readonly kind: 'fault' }): string {
+  return message.includes(code) ? message : `${code}, ${message}`
 }
 
 /** However they are written. */

@@ -2,7 +2,8 @@
  * The ways out: port 25, relays with their certificate and login, what the resolver can do, the clock.
  */
 import { parseIp } from '../core/ip-address.ts'
-import type { DnsResolver } from '../ports/dns-resolver.ts'
+import type { DnsAnswer, DnsResolver } from '../ports/dns-resolver.ts'
+import { textOf } from './check-names.ts'
 import { type Finding, findings, SERVER_GROUP } from './finding.ts'
 import type { ProbeResult, RelaySubject, Subject } from './subject.ts'
 
@@ -95,7 +96,7 @@ export async function checkResolver({ facts, parts }: Subject): Promise<readonly
   const answers = await Promise.all(asked.map((name) => parts.dns.mx(name)))
   const fault = answers.find((answer) => answer.kind === 'fault')
   if (fault?.kind === 'fault' && answers.every((answer) => answer.kind === 'fault')) {
-    const says = `the DNS does not answer: ${fault.code}, ${fault.message}`
+    const says = `the DNS does not answer: ${textOf(fault)}`
     const remedy = 'Check `dns.servers`, or the name servers in /etc/resolv.conf.'
     return [facts.delivery.direct ? say.fault(says, remedy) : say.warning(`${says}; relays are found by the system, but nothing else can be examined`, remedy)]
   }
@@ -109,10 +110,10 @@ export async function checkResolver({ facts, parts }: Subject): Promise<readonly
 }
 
 /** The DNS works, but not for a name of ours: then it works for no receiver either. */
-function judgeBroken(name: string, { code, message }: { readonly code: string; readonly message: string }): Finding {
+function judgeBroken(name: string, fault: DnsAnswer<unknown> & { readonly kind: 'fault' }): Finding {
   const say = findings('resolver', SERVER_GROUP)
-  const says = `${name} cannot be looked up: ${code}, ${message}`
-  if (code !== 'SERVFAIL') return say.warning(says, 'Try again; if it stays so, ask whoever runs the DNS of that domain.')
+  const says = `${name} cannot be looked up: ${textOf(fault)}`
+  if (fault.code !== 'SERVFAIL') return say.warning(says, 'Try again; if it stays so, ask whoever runs the DNS of that domain.')
   return say.fault(
     `${says}. Receivers that ask will not get further`,
     'Ask whoever runs the DNS of that domain; signatures (DNSSEC) that are wrong or too old are the usual reason.',

@@ -5,6 +5,7 @@
  * organisation is the domain highest up that has a record, unless records say otherwise (`psd`).
  */
 import type { DnsResolver } from '../ports/dns-resolver.ts'
+import { textOf } from './check-names.ts'
 import type { SenderDomain } from './subject.ts'
 
 /** Labels of a name at which the walk begins, when it has more (RFC 9989 §4.10). */
@@ -47,7 +48,7 @@ export async function walkUp(dns: DnsResolver, domain: string): Promise<DmarcWal
   for (const { name, answer } of answers) {
     // What is nearer counts first: silence above it takes nothing away.
     if (answer.kind === 'fault' && records.length > 0) continue
-    if (answer.kind === 'fault') return { kind: 'unknown', reason: `${answer.code}, ${answer.message}` }
+    if (answer.kind === 'fault') return { kind: 'unknown', reason: textOf(answer) }
     const texts = answer.kind === 'records' ? answer.records.filter((text) => /^v\s*=\s*DMARC1\s*(?:;|$)/.test(text)) : []
     const [text] = texts
     if (texts.length > 1) several.push(`_dmarc.${name}`)

@@ -22,10 +22,27 @@ describe('test', () => {
 
   it('does not call delivered what a route threw away', async () => {
     const server = await startCliServer()
-    server.control.afterSubmit = () => void acceptAndEndSubmitted(server, 'discard')
+    server.control.afterSubmit = () => void acceptAndEndSubmitted(server, 'deliver', 'discard' as LaneKey)
     const ran = await server.run(argv)
     expect(ran.stdout).toContain('Thrown away: its route says so')
     expect(ran.stdout).not.toContain('Delivered')
+  })
+
+  it.each([
+    ['smtp:google/jira', 'the relay has taken it for'],
+    ['smtp:mx/mx.example.net', "the recipient's server has taken it for"],
+    ['local:bob', 'it is in the mailbox for'],
+  ])('says who has it when it went by %s', async (lane, says) => {
+    const server = await startCliServer()
+    server.control.afterSubmit = () => void acceptAndEndSubmitted(server, 'deliver', lane as LaneKey)
+    expect((await server.run(argv)).stdout).toContain(`Delivered: ${says}`)
+  })
+
+  it('names the next command as it must be typed, also where npx runs it', async () => {
+    const server = await startCliServer()
+    server.control.afterSubmit = () => void acceptAndEndSubmitted(server, 'defer')
+    const ran = await server.run(argv, { env: { npm_command: 'exec' } })
+    expect(ran.stdout).toMatch(/Sooner: npx postern queue retry .*\nSee later: npx postern trace /)
   })
 
   it('ends with 1 if it failed', async () => {
@@ -68,15 +85,14 @@ describe('test', () => {
   })
 })
 
-/** `discard`: is moved to that lane first, as a claim does it. */
-async function acceptAndEndSubmitted(server: CliServer, ending: 'deliver' | 'fail' | 'defer' | 'discard'): Promise<void> {
+/** With a lane it is moved there first, as a claim does it. */
+async function acceptAndEndSubmitted(server: CliServer, ending: 'deliver' | 'fail' | 'defer', lane: LaneKey | null = null): Promise<void> {
   const { store, clock } = server
   const [leased] = await store.queue.claimDue({ limit: 1, limitPerFlow: 1, closedLanes: [], leaseUntil: (clock.now() + 60_000) as EpochMs, now: clock.now() })
   if (leased === undefined) throw new Error('nothing to claim')
   const dueAt = (clock.now() + 300_000) as EpochMs
-  const event = ending === 'discard' ? 'defer' : ending
-  const lane = ending === 'discard' ? ('discard' as LaneKey) : GOOGLE
-  const change = event === 'defer' ? ({ event, dueAt: ending === 'discard' ? clock.now() : dueAt, lane } as const) : { event }
+  const event = lane === null ? ending : 'defer'
+  const change = event === 'defer' ? ({ event, dueAt: lane === null ? dueAt : clock.now(), lane: lane ?? GOOGLE } as const) : { event }
   const kind = event === 'deliver' ? 'delivered' : event === 'fail' ? 'failed' : 'deferred'
   await store.queue.settle(
     [
@@ -92,5 +108,5 @@ async function acceptAndEndSubmitted(server: CliServer, ending: 'deliver' | 'fai
     ],
     [],
   )
-  if (ending === 'discard') await acceptAndEndSubmitted(server, 'deliver')
+  if (lane !== null) await acceptAndEndSubmitted(server, ending)
 }
