@@ -42,7 +42,7 @@ function sample(facts: FirstStepsFacts, first: string): string[] {
     `  ${command} trace you@example.com`,
   ]
   if (facts.configFile === null) {
-    lines.push('Deliver for real through your relay:', `  ${command} init --type smarthost      writes postern.yaml; then start again`)
+    lines.push('Deliver for real, through your relay or without one:', `  ${command} init      asks a few questions and writes postern.yaml; then start again`)
   }
   return [...lines, '']
 }

@@ -114,6 +114,7 @@ const MORE = [
   '# limits: { messageSize: 50 MB }',
   '# retention: { history: 30d, content: 1d, captured: 14d }',
   '# log: { level: info }',
+  '# Mail for users of this machine goes into their mailboxes with: local: {}   (docs/local-delivery.md)',
   '# Keys that sign your mail (DKIM) come here with: postern dkim create example.com',
 ]
 

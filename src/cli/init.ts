@@ -63,6 +63,7 @@ async function init(context: CliContext, options: InitOptions, around: InitSurro
     finish(context, options, { type, file: null, secret: null, next: [asTyped(context, NOTHING)] })
     return
   }
+  refuseRelayFlags(type, options)
   const file = output === undefined ? (asking.forSystem ? SYSTEM_CONFIG_PATH : join(context.cwd, CONFIG_NAME)) : resolve(context.cwd, output)
   await mayWrite(asking, file, options)
   const hostname = await gatherHostname(asking)
@@ -77,6 +78,16 @@ async function init(context: CliContext, options: InitOptions, around: InitSurro
   const secret = relay?.login === null || relay === null ? null : writeSecret(file, relay.login.password, around.asRoot && !trying)
   writeFileSafely(file, text)
   finish(context, options, { type, file, secret, next: nextSteps(context, file, answers, around) })
+}
+
+/** A relay that is named and not used would be found out by the first mail. */
+function refuseRelayFlags(type: InitAnswers['type'], { relay, username, passwordFile, tls }: InitOptions): void {
+  if (type === 'smarthost' || type === 'satellite') return
+  const given = { '--relay': relay, '--username': username, '--password-file': passwordFile, '--tls': tls }
+  const flag = Object.entries(given).find(([, value]) => value !== undefined)?.[0]
+  if (flag === undefined) return
+  const hint = 'Types with a relay: smarthost, satellite.'
+  throw new CliError(EXIT.usage, `${flag} means nothing with --type ${type}`, { code: 'bad-answer', hint })
 }
 
 function written({ host, tls, login, allowPlaintext }: GatheredRelay): InitAnswers['relay'] {
@@ -128,6 +139,7 @@ function nextSteps(context: CliContext, file: string, answers: InitAnswers, arou
   return [
     `Check it:          ${command} config check`,
     ...(around.asRoot && !answers.asRoot && findUser('postern') === null ? ['Make its user:     useradd --system postern'] : []),
+    ...(answers.type === 'internet' ? [`Sign your mail:    ${command} dkim create DOMAIN`, `What others see:   ${command} doctor --domain DOMAIN`] : []),
     `Start the server:  ${command} serve`,
     `Send a first mail: ${command} test --from you@${answers.hostname} --to you@example.com`,
     `Point your applications at ${first.replace(/^smtps?:\/\//, '')}.`,

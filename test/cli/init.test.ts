@@ -116,6 +116,23 @@ describe('init in a clone, by npx', () => {
 })
 
 describe('init by flags', () => {
+  it.each([
+    ['--relay', 'smtp.example.net'],
+    ['--username', 'mail@example.com'],
+    ['--tls', 'verify'],
+  ])('refuses %s where no relay is used', async (flag, value) => {
+    const cwd = makeTempFolder()
+    const { fault } = await runInit(cwd, ['--type', 'internet', '--hostname', 'app.example.com', flag, value], null)
+    expect(fault).toMatchObject({ message: `${flag} means nothing with --type internet` })
+    expect(existsSync(join(cwd, 'postern.yaml'))).toBe(false)
+  })
+
+  it('internet: says that mail wants to be signed, and how to see what others see', async () => {
+    const { stdout } = await runInit(makeTempFolder(), ['--type', 'internet', '--hostname', 'app.example.com'], null)
+    expect(stdout).toContain('postern dkim create DOMAIN')
+    expect(stdout).toContain('postern doctor --domain DOMAIN')
+  })
+
   it('smarthost: writes a commented file that passes the check, and the password apart, closed', async () => {
     const cwd = makeTempFolder()
     writeFileSync(join(cwd, 'pw'), 'hunter2\n')
@@ -172,6 +189,7 @@ describe('init by flags', () => {
       # limits: { messageSize: 50 MB }
       # retention: { history: 30d, content: 1d, captured: 14d }
       # log: { level: info }
+      # Mail for users of this machine goes into their mailboxes with: local: {}   (docs/local-delivery.md)
       # Keys that sign your mail (DKIM) come here with: postern dkim create example.com
       "
     `)
