@@ -24,6 +24,8 @@ export interface TestOptions {
 
 const POLL_FIRST_MS = 25
 const POLL_MAX_MS = 500
+/** Recipients whose end is told. */
+const ENDS_MAX = 20
 
 export async function sendTestMail(context: CliContext, globals: GlobalOptions, options: TestOptions): Promise<void> {
   const client = await connectClient(context, globals)
@@ -32,11 +34,15 @@ export async function sendTestMail(context: CliContext, globals: GlobalOptions, 
   const json = globals.json === true
   if (!json) print(context, `Accepted as ${queueId}. Following it for at most ${about(options.timeout)}.`)
   const story = await follow(context, client, { queueId, timeoutMs: options.timeout, quiet: json })
-  const [row] = story.recipients
-  if (row === undefined) throw new CliError(EXIT.failed, 'the server knows no recipient of this message')
-  context.setExitCode(exitCodeFor(row))
-  if (json) print(context, toJson(story, 2))
-  else for (const line of await conclude(context, client, row)) print(context, line)
+  if (story.recipients.length === 0) throw new CliError(EXIT.failed, 'the server knows no recipient of this message')
+  context.setExitCode(exitCodeFor(story.recipients))
+  if (json) {
+    print(context, toJson(story, 2))
+    return
+  }
+  // An address may have become several.
+  for (const row of story.recipients.slice(0, ENDS_MAX)) for (const line of await conclude(context, client, row)) print(context, line)
+  if (story.recipients.length > ENDS_MAX) print(context, `${story.recipients.length - ENDS_MAX} more: ${commandName(context)} trace ${queueId}`)
 }
 
 /** A whole message; header fields are checked, so that no argument can add one. */
@@ -104,9 +110,10 @@ function mayMove(row: QueueRow, before: number): boolean {
   return row.state !== 'queued' || row.dueAt === null || row.dueAt < before
 }
 
-function exitCodeFor(row: QueueRow): ExitCode {
-  if (row.state === 'delivered') return EXIT.ok
-  return isFinal(row.state) ? EXIT.failed : EXIT.waiting
+/** That of the recipient who fared worst. */
+export function exitCodeFor(rows: readonly QueueRow[]): ExitCode {
+  if (rows.some(({ state }) => isFinal(state) && state !== 'delivered')) return EXIT.failed
+  return rows.every(({ state }) => state === 'delivered') ? EXIT.ok : EXIT.waiting
 }
 
 async function conclude(context: CliContext, client: AdminClient, row: QueueRow): Promise<readonly string[]> {
@@ -115,9 +122,13 @@ async function conclude(context: CliContext, client: AdminClient, row: QueueRow)
   if (row.state === 'delivered' && row.lane === 'capture') return [`Captured: it was kept and not sent. Read it: ${command} captured show ${row.queueId}`]
   if (row.state === 'delivered' && row.lane === 'discard') return [`Thrown away: its route says so, and nobody gets it. Which route: ${command} route explain`]
   if (row.state === 'delivered') return [`Delivered: ${takerOf(row)} for ${to}.`]
-  if (isFinal(row.state)) return [`Not delivered: ${row.state}.`]
+  if (isFinal(row.state)) return [`Not delivered to ${to}: ${row.state}.`]
   const { lanes } = await client.get<ServerStatus>('/v1/status')
-  return ['It still waits.', ...explainWait(row, lanes, context.clock.now(), command).map((line) => `  ${line}`), `See later: ${command} trace ${row.queueId}`]
+  return [
+    `Mail for ${to} still waits.`,
+    ...explainWait(row, lanes, context.clock.now(), command).map((line) => `  ${line}`),
+    `See later: ${command} trace ${row.queueId}`,
+  ]
 }
 
 function takerOf({ lane }: QueueRow): string {

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import type { QueueRow } from '../../src/admin/api-types.ts'
+import { exitCodeFor } from '../../src/cli/test-mail.ts'
 import type { EpochMs, LaneKey } from '../../src/core/brand.ts'
 import { type CliServer, startCliServer } from '../support/cli-run.ts'
 import { GOOGLE, SUSPENDED } from '../support/settle-as.ts'
@@ -48,7 +50,7 @@ describe('test', () => {
   it('ends with 1 if it failed', async () => {
     const server = await startCliServer()
     server.control.afterSubmit = () => void acceptAndEndSubmitted(server, 'fail')
-    expect(await server.run(argv)).toMatchObject({ exitCode: 1, stdout: expect.stringContaining('Not delivered: failed.') })
+    expect(await server.run(argv)).toMatchObject({ exitCode: 1, stdout: expect.stringContaining('Not delivered to you@b.example: failed.') })
   })
 
   it('ends with 5 and says why if it still waits when the time is over', async () => {
@@ -57,6 +59,14 @@ describe('test', () => {
     const ran = await server.run([...argv, '--timeout', '5s'])
     expect(ran).toMatchObject({ exitCode: 5, stdout: expect.stringContaining('Lane smtp:google/jira is suspended') })
     expect(server.clock.monotonicMs()).toBeGreaterThanOrEqual(5000)
+  })
+
+  it.each([
+    [['delivered', 'delivered'], 0],
+    [['delivered', 'queued'], 5],
+    [['queued', 'failed', 'delivered'], 1],
+  ])('for an address that became several, %j, ends with %i', (states, code) => {
+    expect(exitCodeFor(states.map((state) => ({ state }) as QueueRow))).toBe(code)
   })
 
   it('does not wait for an attempt that is later than the time given', async () => {
