@@ -226,7 +226,11 @@ export class SessionPool {
     }
     lane.sessions.push(session)
     const { remote, tls, setupMs } = session
-    this.#parts.journal.note('transport', 'info', announceSession({ ...remote, port: session.target.host.port }, tls), { lane: lane.key, setupMs: Math.round(setupMs), ...tls })
+    this.#parts.journal.note('transport', 'info', announceSession({ ...remote, port: session.target.host.port }, tls), {
+      lane: lane.key,
+      setupMs: Math.round(setupMs),
+      ...tls,
+    })
     if (ride.state === 'opening') {
       ride.setupMs = session.setupMs
       this.#carry(session, ride)

@@ -20,16 +20,19 @@ describe('the header of a message in a mailbox', () => {
   })
 
   it('has each of these fields once, whatever the sender wrote', () => {
-    const forged = 'RETURN-PATH: <x@y>\r\nFrom: a\r\nReturn-Path : <p@q>\r\n\t(folded)\r\nX-Original-To: z@z\r\nDelivered-To: ann@elsewhere.test\r\nSubject: s\r\n\r\nReturn-Path: <in@body>\r\n'
+    const forged =
+      'RETURN-PATH: <x@y>\r\nFrom: a\r\nReturn-Path : <p@q>\r\n\t(folded)\r\nX-Original-To: z@z\r\nDelivered-To: ann@elsewhere.test\r\nSubject: s\r\n\r\nReturn-Path: <in@body>\r\n'
     expect(compose(forged)).toBe(`${OWN}From: a\r\nX-Delivered-To: ann@elsewhere.test\r\nSubject: s\r\n\r\nReturn-Path: <in@body>\r\n`)
   })
 
-  it.each(['Delivered-To: bob+news@host.test', 'delivered-to:BOB+news@HOST.test', 'Delivered-To:\r\n\t<bob+news@host.test>', 'X-Delivered-To: bob+news@host.test'])(
-    'tells a loop by %j',
-    (field) => {
-      expect(compose(`From: a\r\n${field}\r\n\r\n`)).toBe('loop')
-    },
-  )
+  it.each([
+    'Delivered-To: bob+news@host.test',
+    'delivered-to:BOB+news@HOST.test',
+    'Delivered-To:\r\n\t<bob+news@host.test>',
+    'X-Delivered-To: bob+news@host.test',
+  ])('tells a loop by %j', (field) => {
+    expect(compose(`From: a\r\n${field}\r\n\r\n`)).toBe('loop')
+  })
 
   it('takes no word of the body for a loop, and none that is for another', () => {
     expect(compose('From: a\r\n\r\nDelivered-To: bob+news@host.test\r\n')).toContain('\r\n\r\nDelivered-To: bob+news')
