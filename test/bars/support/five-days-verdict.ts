@@ -19,6 +19,8 @@ export interface Told {
 export interface Rules {
   readonly lifetimeMs: number
   readonly warnAfterMs: number
+  /** Longest moment in which the program under test did nothing, on its own clock. */
+  readonly stallMs: number
 }
 export interface Verdict {
   readonly wrong: readonly string[]
@@ -82,8 +84,9 @@ export function judge(stories: readonly { readonly handed: Handed; readonly stor
         return 0
       }
       if (age < due) figures.early++
-      if (age > due * (1 + LATE_SHARE) + PASS_MS) figures.late++
-      if (age < due || age > due * (1 + LATE_SHARE) + PASS_MS) say(handed, `${what} at ${Math.round(age / MINUTE)} min`)
+      const latest = due * (1 + LATE_SHARE) + PASS_MS + rules.stallMs
+      if (age > latest) figures.late++
+      if (age < due || age > latest) say(handed, `${what} at ${Math.round(age / MINUTE)} min`)
       return Math.max(0, age / due - 1) * 100
     }
     figures.latestWarningPercent = rounded(Math.max(figures.latestWarningPercent, check('warning', warned, rules.warnAfterMs)))
