@@ -22,7 +22,7 @@ export interface ReplyMeaning {
 }
 
 const any = { codes: [], detail: null } as const
-const DAILY = 'the account has used up its sending limit; the relay takes more when the window is over'
+const DAILY = 'the account has used up its sending limit; the server takes more when the window is over'
 
 /** 5yz that must defer. */
 export const SOFT_DESPITE_5YZ: readonly ReplyMeaning[] = [
@@ -69,14 +69,14 @@ export const SOFT_DESPITE_5YZ: readonly ReplyMeaning[] = [
     texts: ['mail relay denied'],
     detail: '7.0',
     scope: 'hop',
-    reason: 'the relay does not know our address, EHLO name or domain; register it there',
+    reason: 'the server does not know our address, EHLO name or domain; register it there',
   },
   {
     codes: [550],
     texts: ['invalid credentials for relay'],
     detail: null,
     scope: 'hop',
-    reason: 'the relay does not know our address, EHLO name or domain; register it there',
+    reason: 'the server does not know our address, EHLO name or domain; register it there',
   },
   {
     codes: [550, 554],
@@ -112,7 +112,7 @@ export const SOFT_DESPITE_5YZ: readonly ReplyMeaning[] = [
     texts: ['recipient count exceeds'],
     detail: null,
     scope: 'message',
-    reason: 'more recipients than the relay takes; lower recipientsPerTransaction of this relay',
+    reason: 'more recipients than the server takes; lower limits.recipientsPerTransaction',
   },
   {
     codes: [550],
@@ -126,33 +126,33 @@ export const SOFT_DESPITE_5YZ: readonly ReplyMeaning[] = [
 
 /** 4yz that hit more than the message or recipient they were said of. */
 export const WIDER_THAN_SAID: readonly ReplyMeaning[] = [
-  { codes: [450], texts: ['relay limit exceeded for customer'], detail: null, scope: 'hop', reason: 'the organisation sends too fast for the relay' },
+  { codes: [450], texts: ['relay limit exceeded for customer'], detail: null, scope: 'hop', reason: 'the organisation sends too fast for the server' },
   { codes: [454], texts: ['daily message quota exceeded'], detail: null, scope: 'credential', reason: DAILY },
-  { codes: [454], texts: ['maximum sending rate exceeded'], detail: null, scope: 'hop', reason: 'more messages a second than the relay takes' },
+  { codes: [454], texts: ['maximum sending rate exceeded'], detail: null, scope: 'hop', reason: 'more messages a second than the server takes' },
   {
     codes: [432],
     texts: ['limit exceeded'],
     detail: '3.2',
     scope: 'hop',
-    reason: 'more sessions at once than the relay takes; lower sessionsMax of this relay',
+    reason: 'more sessions at once than the server takes; lower limits.sessions',
   },
   { codes: [450, 451, 452], texts: ['email quota limit'], detail: null, scope: 'credential', reason: DAILY },
   { codes: [451], texts: ['maximum credits exceeded'], detail: null, scope: 'credential', reason: DAILY },
-  { codes: [452], texts: ['messages per second limit exceeded'], detail: null, scope: 'hop', reason: 'more messages a second than the relay takes' },
+  { codes: [452], texts: ['messages per second limit exceeded'], detail: null, scope: 'hop', reason: 'more messages a second than the server takes' },
   { codes: [452], texts: ['daily message limit exceeded'], detail: null, scope: 'credential', reason: DAILY },
   {
     codes: [450, 451, 452],
     texts: ['per session limit'],
     detail: null,
     scope: 'session',
-    reason: 'the relay takes no more messages in this session; lower messagesPerSession of this relay',
+    reason: 'the server takes no more messages in this session; lower limits.messagesPerSession',
   },
   {
     codes: [451, 452],
     texts: ['too many messages', 'session'],
     detail: null,
     scope: 'session',
-    reason: 'the relay takes no more messages in this session; lower messagesPerSession of this relay',
+    reason: 'the server takes no more messages in this session; lower limits.messagesPerSession',
   },
   // RFC 3463 §3.4 X.3.1: the disk is full for everybody; the next host may have room.
   { codes: [452], texts: [], detail: '3.1', scope: 'hop', reason: 'the server is out of space' },
