@@ -78,6 +78,8 @@ export class Ride {
   /** Our DKIM signature of the converted content, instead of the one in the prefix. */
   newSignature: Uint8Array = new Uint8Array(0)
   state: 'waiting' | 'opening' | 'riding' | 'ended' = 'waiting'
+  /** Of its signal. */
+  stopWatching: () => void = () => undefined
   /** Set-up of the session that was opened for it. */
   setupMs = 0
 

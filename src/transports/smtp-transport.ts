@@ -63,7 +63,6 @@ class SmtpTransport implements Transport {
   readonly #targets = new RelayTargets()
   readonly #pool: SessionPool
   /** One listener for each signal, however many rides share it. */
-  readonly #watched = new WeakMap<AbortSignal, Set<Ride>>()
 
   constructor(parts: SmtpTransportParts) {
     this.#parts = parts
@@ -97,18 +96,11 @@ class SmtpTransport implements Transport {
     }
   }
 
+  /** Not by a map of weak keys: those outlive their rides by many collections, and drag what they carried along. */
   #watch(ride: Ride): void {
-    const { signal } = ride
-    let rides = this.#watched.get(signal)
-    if (rides === undefined) {
-      const all = new Set<Ride>()
-      rides = all
-      this.#watched.set(signal, all)
-      signal.addEventListener('abort', () => {
-        for (const one of [...all]) this.#pool.giveUp(one)
-      })
-    }
-    rides.add(ride)
+    const giveUp = (): void => this.#pool.giveUp(ride)
+    ride.signal.addEventListener('abort', giveUp)
+    ride.stopWatching = () => ride.signal.removeEventListener('abort', giveUp)
   }
 
   #rideEnded(ride: Ride, end: RideEnd): void {
@@ -263,7 +255,7 @@ class SmtpTransport implements Transport {
 
   #forget(ride: Ride): void {
     ride.state = 'ended'
-    this.#watched.get(ride.signal)?.delete(ride)
+    ride.stopWatching()
   }
 }
 
