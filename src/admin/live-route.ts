@@ -19,16 +19,21 @@ const WAITING_MAX_OCTETS = 256 * 1024
 
 interface LiveQuery {
   readonly relay?: string
+  readonly from?: string
   readonly to?: string
   readonly queueId?: string
 }
 
 export function registerLiveRoute(server: FastifyInstance, { control, clock }: AdminParts): void {
   let watchers = 0
-  const querystring = { type: 'object', additionalProperties: false, properties: { relay: LINE_SCHEMA, to: LINE_SCHEMA, queueId: LINE_SCHEMA } }
+  const querystring = {
+    type: 'object',
+    additionalProperties: false,
+    properties: { relay: LINE_SCHEMA, from: LINE_SCHEMA, to: LINE_SCHEMA, queueId: LINE_SCHEMA },
+  }
   server.get<{ Querystring: LiveQuery }>('/v1/live', { schema: { querystring } }, (request, reply) => {
-    const { relay = null, to = null, queueId } = request.query
-    const filter = { relay, to, queueId: queueId === undefined ? null : requireQueueId(queueId) }
+    const { relay = null, from = null, to = null, queueId } = request.query
+    const filter = { relay, from, to, queueId: queueId === undefined ? null : requireQueueId(queueId) }
     if (watchers >= WATCHERS_MAX) throw new AdminError('too-many-watchers', `at most ${WATCHERS_MAX} can watch at once`)
     watchers++
     reply.hijack()

@@ -36,10 +36,12 @@ export function createDialogueHub(): DialogueHub {
 
 function compileFilter(filter: DialogueFilter): (line: DialogueLine) => boolean {
   const isPeer = filter.relay === null ? null : compilePeer(filter.relay.toLowerCase())
+  const from = filter.from === null ? null : compileGlob(filter.from)
   const to = filter.to === null ? null : compileGlob(filter.to)
   return (line) => {
     if (isPeer !== null && !isPeer(line)) return false
     if (filter.queueId !== null && line.queueId !== filter.queueId) return false
+    if (from !== null && (line.from === undefined || !from(line.from))) return false
     return to === null || line.to.some(to)
   }
 }

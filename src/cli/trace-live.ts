@@ -12,6 +12,7 @@ import type { GlobalOptions } from './socket-path.ts'
 
 export interface LiveOptions {
   readonly relay: string | null
+  readonly from: string | null
   readonly to: string | null
   /** A queue id or an address; both only limit what is shown. */
   readonly subject: string | null
@@ -26,7 +27,7 @@ export async function traceLive(context: CliContext, globals: GlobalOptions, opt
   const to = options.to ?? (queueId === null ? options.subject : null)
   const client = await connectClient(context, globals)
   const { interrupted } = context
-  const query = { relay: options.relay ?? undefined, to: to ?? undefined, queueId: queueId ?? undefined }
+  const query = { relay: options.relay ?? undefined, from: options.from ?? undefined, to: to ?? undefined, queueId: queueId ?? undefined }
   const answer = await client.stream('/v1/live', query, interrupted)
   try {
     for await (const line of readLines(answer)) printLine(context, line, globals.json === true)

@@ -44,12 +44,16 @@ export class SessionDialogue {
 
   readonly #write: LineWriter = (direction, text) => {
     const { session, url, transaction } = this.#about
-    const known = (this.#ended?.transaction ?? transaction())?.recipientAddresses ?? []
+    const about = this.#ended?.transaction ?? transaction()
+    const known = about?.recipientAddresses ?? []
     const named = direction === '<' ? RCPT.exec(text)?.[1] : undefined
     const to = named === undefined ? known : [...known, named]
-    this.#tap.line({ side: 'intake', session, peer: url, direction, text, queueId: this.#ended?.queueId ?? null, to })
+    const begun = direction === '<' ? MAIL.exec(text)?.[1] : undefined
+    const from = about?.sender ?? (begun === '' ? '<>' : begun)
+    this.#tap.line({ side: 'intake', session, peer: url, direction, text, queueId: this.#ended?.queueId ?? null, ...(from === undefined ? {} : { from }), to })
   }
 }
 
-/** The recipient is none before it is accepted; its own line is about it all the same. */
+/** Neither is one before it is accepted; its own line is about it all the same. */
+const MAIL = /^mail from: ?<([^>]*)>/i
 const RCPT = /^rcpt to: ?<([^>]*)>/i

@@ -66,6 +66,10 @@ export class Transaction {
     return { from: formatReversePath(this.#mail.reversePath), to, nrcpt: this.#recipients.length }
   }
 
+  get sender(): string {
+    return formatReversePath(this.#mail.reversePath)
+  }
+
   get recipientAddresses(): readonly string[] {
     return this.#recipients.map((recipient) => formatMailbox(recipient.forwardPath))
   }

@@ -57,6 +57,8 @@ export interface DialogueLine {
   readonly direction: '>' | '<' | '*'
   readonly text: string
   readonly queueId: QueueId | null
+  /** Reverse-path of the transaction, for `--from`; left out: there is none yet. */
+  readonly from?: string
   /** Recipients of the transaction, for `--to`. */
   readonly to: readonly string[]
 }

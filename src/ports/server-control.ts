@@ -92,6 +92,7 @@ export interface ReloadResult {
 }
 export interface DialogueFilter {
   readonly relay: string | null
+  readonly from: string | null
   readonly to: string | null
   readonly queueId: QueueId | null
 }

@@ -5,7 +5,7 @@
  * Secrets were removed by the engine. What is sent belongs to the newest ride since its MAIL, what is
  * received to the oldest one, because replies come in order.
  */
-import { formatMailbox } from '../core/address.ts'
+import { formatMailbox, formatReversePath } from '../core/address.ts'
 import type { AttemptFault } from '../core/classify.ts'
 import type { DialogueLine, DialogueTap } from '../ports/journal.ts'
 import type { HostTarget } from './relay-target.ts'
@@ -35,16 +35,21 @@ export function createLineWriter(tap: DialogueTap, about: DialogueAbout): () => 
       direction,
       text,
       queueId: ride?.batch.message.envelope.queueId ?? null,
+      ...(ride === null ? {} : { from: formatReversePath(ride.batch.message.envelope.reversePath) }),
       to: ride === null ? [] : ride.recipients.map((recipient) => formatMailbox(recipient.forwardPath)),
     })
   }
   return () => (tap.active ? write : null)
 }
 
-/** The relay, and the login if it has any: `google/jira`. */
-export function dialoguePeer({ relay, credential }: Pick<HostTarget, 'relay' | 'credential'>): string {
+/** The relay, and the login if it has any: `google/jira`; of direct delivery the host: `mx/mx1.example.com`. */
+export function dialoguePeer({ relay, credential, host, addresses }: Pick<HostTarget, 'relay' | 'credential' | 'host' | 'addresses'>): string {
+  if (relay.name === DIRECT && addresses !== null) return `${DIRECT}/${host.host}`
   return credential === null ? relay.name : `${relay.name}/${credential.name}`
 }
+
+/** No relay may have that name. */
+const DIRECT = 'mx'
 
 /** A remark about the session itself; `text` is only called while somebody looks. */
 export function remark(tap: DialogueTap, about: { readonly session: string; readonly target: HostTarget }, text: () => string): void {

@@ -110,7 +110,7 @@ describe('live dialogue', () => {
     await server.start()
     const { lines, leave } = watch(path, '?relay=google&to=a@b.example')
     expect(await lines.next()).toMatchObject({ kind: 'open' })
-    expect(control.filters).toEqual([{ relay: 'google', to: 'a@b.example', queueId: null }])
+    expect(control.filters).toEqual([{ relay: 'google', from: null, to: 'a@b.example', queueId: null }])
     control.say({ text: 'one' })
     control.say({ text: 'two', direction: '<' })
     expect(await lines.next()).toMatchObject({ kind: 'line', text: 'one', direction: '>', peer: 'google' })

@@ -61,7 +61,7 @@ describe('trace', () => {
       watched.fire()
       return add(watcher)
     }
-    const running = server.run(['trace', '--live', '--relay', 'google', '--to', '*@b.example'], { interrupt, onOutput: output.fire })
+    const running = server.run(['trace', '--live', '--relay', 'google', '--from', 'a@b', '--to', '*@b.example'], { interrupt, onOutput: output.fire })
     await watched.next()
     await new Promise((resolve) => setImmediate(resolve))
     server.control.say({ text: 'MAIL FROM:<a@b>\u001b[2J' })
@@ -70,7 +70,7 @@ describe('trace', () => {
     const { stdout, exitCode } = await running
     expect(stdout).toMatch(/^\d\d:\d\d:\d\d s1 google > MAIL FROM:<a@b>\\x1b\[2J\n$/)
     expect(exitCode).toBe(0)
-    expect(server.control.filters).toEqual([{ relay: 'google', to: '*@b.example', queueId: null }])
+    expect(server.control.filters).toEqual([{ relay: 'google', from: 'a@b', to: '*@b.example', queueId: null }])
   })
 })
 

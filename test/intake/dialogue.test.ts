@@ -17,6 +17,9 @@ it('a line of the live dialogue is about the recipients so far, and its last rep
   const id = /queued as (\S+)/.exec(last)?.[1]
   await client.say('NOOP')
   const after = (text: string) => harness.dialogue.find((line) => line.text.startsWith(text))
+  expect(after('EHLO')?.from).toBeUndefined()
+  for (const text of ['MAIL', 'RCPT', 'DATA', last]) expect(after(text)?.from).toBe('app@example.com')
+  expect(after('NOOP')?.from).toBeUndefined()
   expect(after('RCPT')?.to).toEqual(['ann@x.test'])
   expect(after('rcpt')?.to).toEqual(['ann@x.test', 'bob@y.test'])
   expect(after('DATA')).toMatchObject({ to: ['ann@x.test', 'bob@y.test'], queueId: null })

@@ -1,5 +1,6 @@
 import { createServer } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { dialoguePeer } from '../../src/transports/dialogue.ts'
 import { close, expectLine, type ScriptedPeer, type Step, send, serve, startPeer } from '../support/scripted-peer.ts'
 import { createBench, makeBatch, makeCredential, makeRelay } from '../support/smtp-bench.ts'
 import { waitUntil } from '../support/wait-for-signal.ts'
@@ -57,6 +58,18 @@ describe('remarks in the live dialogue', () => {
   })
 })
 
+describe('the peer of a line', () => {
+  const host = { host: 'mx1.example.com', port: 25, implicitTls: false }
+  it.each([
+    ['google', null, 'google'],
+    ['google', [], 'google'],
+    ['mx', [{ address: '192.0.2.1', family: 4 }], 'mx/mx1.example.com'],
+  ] as const)('of %s with the addresses %j is %s', (name, addresses, peer) => {
+    const relay = { name } as Parameters<typeof dialoguePeer>[0]['relay']
+    expect(dialoguePeer({ relay, credential: null, host, addresses })).toBe(peer)
+  })
+})
+
 describe('a line of the live dialogue', () => {
   it('belongs to the message it is about, and QUIT to none', async () => {
     const peer = await serving()
@@ -67,6 +80,8 @@ describe('a line of the live dialogue', () => {
     await waitUntil(() => dialogue.some(({ text }) => text.startsWith('221')))
     const { queueId } = batch.message.envelope
     const idOf = (start: string) => dialogue.find(({ text }) => text.startsWith(start))?.queueId
+    const fromOf = (start: string) => dialogue.find(({ text }) => text.startsWith(start))?.from
+    expect(['EHLO', 'MAIL', 'DATA', 'QUIT'].map(fromOf)).toEqual([undefined, 'app@sender.example', 'app@sender.example', undefined])
     expect(['EHLO', 'MAIL', 'RCPT', 'DATA', '.', 'QUIT', '221'].map(idOf)).toEqual([null, queueId, queueId, queueId, queueId, null, null])
   })
 })
