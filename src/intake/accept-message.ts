@@ -69,6 +69,19 @@ export interface AcceptParts {
  * `SigningFault` if it is not in the queue.
  */
 export async function acceptMessage(parts: AcceptParts, submission: Submission, onDurable: (queueId: QueueId) => void): Promise<QueueId> {
+  const acceptance = await enqueue(parts, submission).finally(submission.content.letGo)
+  const { message } = acceptance
+  const { queueId } = message.envelope
+  try {
+    onDurable(queueId)
+  } finally {
+    parts.backend.admission.committed(acceptance)
+  }
+  record(parts.journal, message)
+  return queueId
+}
+
+async function enqueue(parts: AcceptParts, submission: Submission): Promise<Acceptance> {
   const { store, admission, newQueueId } = parts.backend
   const queueId = submission.content.queueId ?? newQueueId()
   const unsigned = composeMessage(submission, queueId, parts)
@@ -83,13 +96,7 @@ export async function acceptMessage(parts: AcceptParts, submission: Submission, 
     admission.abandoned(acceptance)
     throw fault
   }
-  try {
-    onDurable(queueId)
-  } finally {
-    admission.committed(acceptance)
-  }
-  record(parts.journal, message)
-  return queueId
+  return acceptance
 }
 
 function composeMessage(submission: Submission, queueId: QueueId, parts: AcceptParts): AcceptedMessage {

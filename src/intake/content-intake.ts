@@ -22,8 +22,10 @@ import { replyToFault } from './store-replies.ts'
 
 /** Content that the queue can take. */
 export interface TakenContent {
-  /** Null: it went into the body store, under the queue id. */
+  /** Valid until `letGo`. Null: it went into the body store, under the queue id. */
   readonly inline: Uint8Array | null
+  /** The queue has it, or will not; once. */
+  readonly letGo: () => void
   readonly sizeOctets: number
   readonly eightBit: boolean
   readonly header: HeaderFacts
@@ -65,6 +67,8 @@ export interface ContentBudget {
 const PENDING_OCTETS_MAX = 256 * 1024
 
 const HEADER_TOO_LARGE = reply(552, enhanced(5, 3, 4), 'Header block too large')
+
+const IN_THE_STORE = { whole: null, letGo: (): void => undefined }
 
 type Phase = 'gathering' | 'streaming' | 'refused' | 'ended'
 
@@ -254,13 +258,13 @@ export class ContentIntake {
     if (this.#refusal !== null) return { kind: 'refused', reply: this.#refusal }
     const head = this.#head
     if (head === null) throw new Error('content ended without a header block')
-    const inline = this.#writer === null ? this.#gathered.take(this.#pieces) : null
+    const { whole: inline, letGo } = this.#writer === null ? this.#gathered.take(this.#pieces) : IN_THE_STORE
     if (inline !== null) this.#notePiece(inline)
     const sizeOctets = inline?.length ?? this.#storedOctets
     const { facts: header, fixups } = head
     return {
       kind: 'taken',
-      content: { inline, sizeOctets, eightBit: this.#eightBit, header, fixups, queueId: this.#queueId, signing: this.#signing },
+      content: { inline, letGo, sizeOctets, eightBit: this.#eightBit, header, fixups, queueId: this.#queueId, signing: this.#signing },
     }
   }
 }

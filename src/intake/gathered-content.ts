@@ -1,8 +1,9 @@
 /**
  * Content that is still small enough to be held in memory: copied out of the read buffer as it comes.
  *
- * Content that comes in one piece, as most mail does, is one copy of exactly its length. More of it goes through
- * scratch memory that is used again: fresh memory costs ten times as much as the copy into it.
+ * Small content that comes in one piece, as most mail does, is one copy of exactly its length. Other content stays in
+ * scratch memory, which is used again once the message is in the queue: fresh memory costs ten times as much as the
+ * copy into it, and V8 answers its growth with full collections.
  */
 import { INLINE_OCTETS_MAX } from '../ports/queue-store.ts'
 
@@ -11,6 +12,8 @@ export interface ScratchPool {
   give(scratch: Buffer): void
 }
 
+/** Smaller content is not worth a scratch memory. */
+const SMALL_OCTETS = 16 * 1024
 /** Holds what may be inline, and the octet that makes it too much. */
 const SCRATCH_OCTETS = INLINE_OCTETS_MAX + 4096
 /** Scratch memory that is kept while nobody needs it: 4 MiB. */
@@ -39,7 +42,7 @@ export class GatheredContent {
   /** Copies it. */
   add(slice: Uint8Array): void {
     // Not out of Node's pool, of which it would keep a slab alive.
-    if (this.octets === 0) this.#only = copyOf(slice)
+    if (this.octets === 0 && slice.length <= SMALL_OCTETS) this.#only = copyOf(slice)
     else {
       const scratch = this.#roomFor(slice.length)
       if (this.#only !== null) scratch.set(this.#only)
@@ -54,11 +57,15 @@ export class GatheredContent {
     return this.#only ?? this.#scratch?.subarray(0, this.octets) ?? NOTHING
   }
 
-  /** `pieces`, views of this content or others, as memory of their own. */
-  take(pieces: readonly Uint8Array[]): Uint8Array {
-    const whole = this.#only !== null && pieces.length === 1 && pieces[0] === this.#only ? this.#only : Buffer.concat(pieces)
+  /** `pieces`, views of this content or others, as one; valid until `letGo` is called, once, or for good. */
+  take(pieces: readonly Uint8Array[]): { readonly whole: Uint8Array; readonly letGo: () => void } {
+    const [first = NOTHING] = pieces
+    const isScratch = pieces.length === 1 && first.buffer === this.#scratch?.buffer
+    const whole = pieces.length === 1 && (isScratch || first === this.#only) ? first : Buffer.concat(pieces)
+    const scratch = isScratch ? this.#scratch : null
+    if (isScratch) this.#scratch = null
     this.clear()
-    return whole
+    return { whole, letGo: () => scratch !== null && this.#pool.give(scratch) }
   }
 
   clear(): void {

@@ -8,7 +8,7 @@ import type { BodyRef } from '../core/brand.ts'
 export type ContentPieces = readonly Uint8Array[]
 
 export interface ContentCache {
-  /** `uses`: attempts that may ask for it; they add up if it is there already. */
+  /** `uses`: attempts that may ask for it; they add up if it is there already. Content of 16 KiB or more is copied. */
   put(ref: BodyRef, content: Uint8Array, uses: number): void
   /** The next piece of content that is still coming in, `at` octets from its start. False: what was begun is not kept any more. */
   begin(ref: BodyRef, piece: Uint8Array, at: number): boolean
@@ -30,6 +30,14 @@ export interface Loan {
   giveBack(): void
 }
 
+/** Where pieces come from, and where they may go. */
+export interface PieceMemory {
+  copy(content: Uint8Array): Uint8Array
+  give(piece: Uint8Array): void
+}
+
+/** The memory of larger content is its giver's again. */
+const COPIED_OCTETS_MIN = 16 * 1024
 /** A view may keep a much larger buffer alive: beyond this much waste it is copied. */
 const WASTE_OCTETS_MAX = 16 * 1024
 
@@ -38,14 +46,14 @@ interface Entry {
   octets: number
   /** Null: it is still coming in. */
   uses: number | null
-  /** Its pieces are whole chunks of memory that was given to us. */
+  /** Its pieces are memory that nobody else knows. */
   readonly isOurs: boolean
   /** Loans that were not given back. */
   readers: number
 }
 
-/** `reuse` gets the pieces of content that came in pieces, was used to its end and is read by nobody. */
-export function createContentCache(octetsMax: number, reuse: (piece: Uint8Array) => void = () => undefined): ContentCache {
+/** `memory` gives what larger content is copied into, and gets back what was used to its end and is read by nobody. */
+export function createContentCache(octetsMax: number, memory: PieceMemory): ContentCache {
   const entries = new Map<BodyRef, Entry>()
   let octets = 0
   const remove = (ref: BodyRef, entry: Entry): void => {
@@ -64,7 +72,9 @@ export function createContentCache(octetsMax: number, reuse: (piece: Uint8Array)
         return
       }
       if (content.byteLength > octetsMax) return
-      entries.set(ref, { pieces: [unwasteful(content)], octets: content.byteLength, uses, isOurs: false, readers: 0 })
+      const isOurs = content.byteLength >= COPIED_OCTETS_MIN
+      const piece = isOurs ? memory.copy(content) : unwasteful(content)
+      entries.set(ref, { pieces: [piece], octets: content.byteLength, uses, isOurs, readers: 0 })
       octets += content.byteLength
       for (const [oldest, entry] of entries) {
         if (octets <= octetsMax) break
@@ -104,7 +114,7 @@ export function createContentCache(octetsMax: number, reuse: (piece: Uint8Array)
       entry.uses -= 1
       if (entry.uses > 0) return
       remove(ref, entry)
-      if (entry.isOurs && entry.readers === 0) for (const piece of entry.pieces) reuse(piece)
+      if (entry.isOurs && entry.readers === 0) for (const piece of entry.pieces) memory.give(piece)
     },
     drop,
     get room() {

@@ -120,7 +120,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     throw openError(folder, error)
   }
   const spare = createSpareChunks()
-  const cache = createContentCache(options.cacheOctetsMax ?? CACHE_OCTETS_MAX, spare.give)
+  const cache = createContentCache(options.cacheOctetsMax ?? CACHE_OCTETS_MAX, spare)
   const content = createContentReader(contents)
   let closing: Promise<void> | null = null
   return {

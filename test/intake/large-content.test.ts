@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { INLINE_OCTETS_MAX } from '../../src/ports/queue-store.ts'
 import { StoreFault } from '../../src/ports/store-fault.ts'
+import { turnEventLoop } from '../support/fake-clock.ts'
 import { waitUntil } from '../support/wait-for-signal.ts'
 import { type Harness, LIMITS, makeListener, startIntake } from './harness.ts'
 
@@ -30,6 +31,28 @@ describe('large content', () => {
       expect((await harness.stored()).endsWith(content.replace('Bcc: b@y\r\n', ''))).toBe(true)
     },
   )
+
+  it("is nobody else's while the queue has not taken it, and its memory is used again", async () => {
+    let open = (): void => undefined
+    const gate = new Promise<void>((resolve) => {
+      open = resolve
+    })
+    harness = await startIntake({
+      backend: (plain) => ({ ...plain, store: { enqueue: (acceptance) => gate.then(() => plain.store.enqueue(acceptance)) } }),
+    })
+    const contents = ['a', 'b', 'c', 'd'].map((letter) => `${HEADER}${`${letter.repeat(70)}\r\n`.repeat(900)}`)
+    const clients = await Promise.all(contents.map(() => harness.client()))
+    for (const client of clients) await client.hello()
+    const answers = clients.map((client, index) => client.submit(contents[index] ?? ''))
+    await turnEventLoop()
+    open()
+    for (const answer of await Promise.all(answers)) expect(answer).toMatch(/^250 2\.0\.0 /)
+    for (const [index, client] of clients.entries()) expect(await client.submit(contents[3 - index] ?? '')).toMatch(/^250 /)
+    const stored = await Promise.all(Array.from({ length: 8 }, (_, index) => harness.stored(index)))
+    const bodies = stored.map((text) => text.slice(text.indexOf('\r\n\r\n') + 4))
+    const wanted = [...contents, ...contents].map((text) => text.slice(text.indexOf('\r\n\r\n') + 4))
+    expect(bodies.toSorted()).toEqual(wanted.toSorted())
+  })
 
   it('leaves nothing in the store when it is refused, reset or broken off', async () => {
     harness = await startIntake({ settings: { limits: { ...LIMITS, messageOctets: 600_000 } } })

@@ -157,7 +157,7 @@ async function enqueue(state: MemoryState, { message, content, placements }: Acc
   if (placements.length !== message.envelope.recipients.length) throw new Error('one placement per recipient')
   if (content !== null) {
     const writer = createMemoryBodies(state).put(message.bodyRef)
-    await writer.write(content.slice())
+    await writer.write(content)
     await writer.finish()
   } else if (state.contents.get(message.bodyRef)?.sha256 == null) throw new Error(`content of ${queueId} was not finished`)
   state.messages.set(queueId, message)

@@ -1,28 +1,58 @@
 /**
- * Memory for chunks of content, used again instead of thrown away.
+ * Memory for content, used again instead of thrown away.
  *
  * Fresh memory costs ten times the copy into it, and V8 answers its growth with full collections.
- * A chunk comes back only when nobody reads it any more: it will hold the mail of somebody else.
+ * A piece comes back only when nobody reads it any more: it will hold the mail of somebody else.
  */
 import { INLINE_OCTETS_MAX } from '../../ports/queue-store.ts'
 
 export const CHUNK_OCTETS = INLINE_OCTETS_MAX
 
 export interface SpareChunks {
+  /** A whole chunk. */
   take(): Buffer
-  /** The chunk that this is a view of; other memory is left alone. */
+  /** As much memory as that, rounded up. */
+  copy(content: Uint8Array): Uint8Array
+  /** The memory that this is a view of; other sizes are left alone. */
   give(view: Uint8Array): void
 }
 
-/** 16 MiB: what ten sessions of 1 MB have in hand. Half of it doubles the collections. */
-const SPARE_MAX = 64
+/** Sizes are multiples of this. */
+const STEP_OCTETS = 16 * 1024
+/** What ten sessions of 1 MB have in hand; half of it doubles the collections. */
+const SPARE_OCTETS_MAX = 16 * 1024 * 1024
 
 export function createSpareChunks(): SpareChunks {
-  const spare: Buffer[] = []
+  const spare = new Map<number, Buffer[]>()
+  let octets = 0
+  const take = (size: number): Buffer => {
+    const found = spare.get(size)?.pop()
+    if (found === undefined) return Buffer.allocUnsafeSlow(size)
+    octets -= size
+    return found
+  }
+  /** Other sizes than this one: what is asked for now is what comes back now. */
+  const makeRoom = (size: number): void => {
+    for (const [other, buffers] of spare) {
+      while (other !== size && octets + size > SPARE_OCTETS_MAX && buffers.pop() !== undefined) octets -= other
+    }
+  }
   return {
-    take: () => spare.pop() ?? Buffer.allocUnsafeSlow(CHUNK_OCTETS),
+    take: () => take(CHUNK_OCTETS),
+    copy(content) {
+      const piece = take(Math.ceil(content.byteLength / STEP_OCTETS) * STEP_OCTETS).subarray(0, content.byteLength)
+      piece.set(content)
+      return piece
+    },
     give({ buffer }) {
-      if (buffer.byteLength === CHUNK_OCTETS && spare.length < SPARE_MAX) spare.push(Buffer.from(buffer))
+      const size = buffer.byteLength
+      if (size === 0 || size > CHUNK_OCTETS || size % STEP_OCTETS !== 0) return
+      makeRoom(size)
+      if (octets + size > SPARE_OCTETS_MAX) return
+      octets += size
+      const known = spare.get(size)
+      if (known === undefined) spare.set(size, [Buffer.from(buffer)])
+      else known.push(Buffer.from(buffer))
     },
   }
 }
