@@ -89,7 +89,9 @@ async function gatherFacts(request: DoctorRequest, settings: ServerSettings): Pr
     networks: intake.networks,
     openFiles: { limit: openFilesLimit(server?.pid ?? null), wanted: filesWanted(settings) },
     storage: storageFacts({ folder: settings.dataFolder, messageOctetsMax: intake.limits.messageOctets, serverRuns: server !== null, user: settings.user }),
-    configWarnings: loaded.warnings.map(({ key, message, remedy }) => ({ text: key === '' ? message : `${key}: ${message}`, remedy: remedy ?? '' })),
+    configWarnings: loaded.warnings
+      .filter(({ code }) => code !== 'hostname-not-full' || !request.names.includes('hostname'))
+      .map(({ key, message, remedy }) => ({ text: key === '' ? message : `${key}: ${message}`, remedy: remedy ?? '' })),
     port25Host: request.port25Host,
     clockSynchronised: isClockSynchronised(),
     validatingAsked: settings.dns.validating,

@@ -3,10 +3,12 @@
  */
 import type { QueuePage, ServerStatus, StoryAnswer } from '../admin/api-types.ts'
 import { loadConfig } from '../app/config.ts'
+import { ConfigError } from '../app/config-errors.ts'
 import { CHECKS, type CheckName, countFindings, type DoctorRequest, examineSetup, type Finding, formatDnsLine, type SentMail } from '../app/doctor.ts'
 import { type AdminClient, connectClient } from './client.ts'
 import type { CliContext } from './context.ts'
 import { asTyped, CliError, EXIT, remark } from './context.ts'
+import { refusedBy } from './dkim-shown.ts'
 import { escapeText } from './escape.ts'
 import { counted, type Paint, paint } from './format.ts'
 import type { GlobalOptions } from './socket-path.ts'
@@ -31,11 +33,22 @@ const PAGE = 1_000
 const KINDS_MAX = 50
 const EXAMPLES_MAX = 5
 
-export async function runDoctor(
-  context: CliContext,
-  globals: GlobalOptions,
-  asked: { readonly checks: readonly CheckName[]; readonly options: DoctorOptions },
-): Promise<Examined> {
+export interface Asked {
+  readonly checks: readonly CheckName[]
+  readonly options: DoctorOptions
+}
+
+/** A configuration that cannot be read is told like any other fault of it. */
+export async function runDoctor(context: CliContext, globals: GlobalOptions, asked: Asked): Promise<Examined> {
+  try {
+    return await examineLoaded(context, globals, asked)
+  } catch (fault) {
+    if (fault instanceof ConfigError) throw refusedBy(fault.problems, 'postern config check says all that is wrong.')
+    throw fault
+  }
+}
+
+async function examineLoaded(context: CliContext, globals: GlobalOptions, asked: Asked): Promise<Examined> {
   const loaded = loadConfig({ explicitPath: globals.config ?? null, env: context.env, cwd: context.cwd })
   const names = asked.checks.length === 0 ? CHECKS : asked.checks
   const request: DoctorRequest = {

@@ -82,11 +82,13 @@ function judgeProbe({ name, hosts, local }: RelaySubject, login: string | null, 
 }
 
 function adviceFor(phase: string): string {
-  if (phase === 'mx-lookup') return 'Check the name of the host, and the finding `resolver`.'
+  if (phase === 'mx-lookup') return 'Check the name of the host. Relays are looked up by the system: /etc/hosts, /etc/resolv.conf.'
   if (phase === 'connect') return 'Check host and port, and whether a firewall lets the connection out.'
   if (phase === 'starttls' || phase === 'tls-policy')
     return 'Check the certificate of the relay; `tls.ca` names the authority to trust, `tls.serverName` the name.'
-  return 'See what it answers: postern trace --live'
+  if (phase === 'greeting' || phase === 'ehlo')
+    return 'Something answers there, but not as a mail server does: check the port, and TLS from the first byte (465).'
+  return 'Its answer says why; else ask the operator of the relay.'
 }
 
 export async function checkResolver({ facts, parts }: Subject): Promise<readonly Finding[]> {

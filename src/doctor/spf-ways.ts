@@ -76,6 +76,8 @@ async function judgeProvider(
       'Let it sign with DKIM for the domain, or set up a sender domain (MAIL FROM, bounce domain) there.',
     )
   }
+  if (sender === null && (await parts.dns.txt(include)).kind !== 'records')
+    return judgement('skipped', `${include}, which stands for relay ${relay.name}, cannot be looked up`, RESOLVER_ADVICE)
   const says = `SPF does not include ${include}, through which relay ${relay.name} sends`
   return { ...judgement('fault', says, REPLACE), missing: [`include:${include}`], sender }
 }

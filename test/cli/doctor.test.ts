@@ -82,6 +82,28 @@ describe('postern doctor', () => {
     expect(ran.stdout).toContain('npx postern config set hostname')
   })
 
+  it('tells what is wrong with a configuration that cannot be read', async () => {
+    const folder = makeTempFolder()
+    const file = join(folder, 'postern.yaml')
+    writeFileSync(file, 'hostname: app.example.com\nroutes: [ { via: nowhere } ]\n')
+    const ran = await runCli(['--config', file, 'doctor'], { clock: createRealClock(), cwd: folder })
+    expect(ran).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/^postern: postern.yaml:2:\d+: .*nowhere/) })
+    expect(ran.stderr).not.toContain('bug')
+    const none = await runCli(['--config', join(folder, 'none.yaml'), 'doctor', '--json'], { clock: createRealClock(), cwd: folder })
+    expect(JSON.parse(none.stderr)).toMatchObject({ error: { code: 'config-invalid', message: expect.stringContaining('none.yaml') } })
+  })
+
+  it('says once that the name is not fully qualified', async () => {
+    const folder = makeTempFolder()
+    writeFileSync(join(folder, 'postern.yaml'), 'hostname: jira\nrelays: { r: { host: 127.0.0.1:1, tls: none } }\n')
+    const examinedBy = async (...checks: readonly string[]) => {
+      const ran = await runCli(['--config', join(folder, 'postern.yaml'), '--json', 'doctor', ...checks], { clock: createRealClock(), cwd: folder })
+      return (JSON.parse(ran.stdout) as Examined).findings.map(({ check, state }) => `${check} ${state}`)
+    }
+    expect(await examinedBy('hostname', 'configuration')).toEqual(['hostname warning', 'configuration ok'])
+    expect(await examinedBy('configuration')).toEqual(['configuration warning'])
+  })
+
   it('asks nobody outside while everything is captured', async () => {
     const folder = makeTempFolder()
     writeFileSync(join(folder, 'postern.yaml'), 'hostname: app.example.com\n')

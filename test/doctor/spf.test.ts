@@ -146,6 +146,11 @@ describe('SPF of mail through a relay', () => {
     expect(await only('spf', { facts: BY_RELAY, zone: { ...more, 'TXT example.com': record } })).toMatchObject({ state: 'ok' })
   })
 
+  it('is not judged by an include that cannot be looked up', async () => {
+    const zone = { 'TXT _spf.google.com': 'SERVFAIL', 'TXT example.com': ['v=spf1 -all'] } as const
+    expect(await only('spf', { facts: BY_RELAY, zone })).toMatchObject({ state: 'skipped' })
+  })
+
   it('does not take another name for the include', async () => {
     expect(await only('spf', { facts: BY_RELAY, zone: { 'TXT example.com': ['v=spf1 include:not_spf.google.com -all'] } })).toMatchObject({ state: 'fault' })
   })
