@@ -28,7 +28,7 @@ export function findNoteworthy(bytes: Uint8Array, from: number): number {
       at = (word << 2) - byteOffset
     }
     for (const end = Math.min(length, ((word + 1) << 2) - byteOffset); at < end; at++) {
-      const behind = (bytes[at] as number) < PLAIN ? endOfPlace(bytes, at) : -1
+      const behind = (bytes[at] as number) < PLAIN ? endOfPlace(bytes, at, from) : -1
       if (behind !== -1) return behind
     }
   }
@@ -40,11 +40,12 @@ function isPlain(word: number): boolean {
   return ((word - PLAIN_IN_WORD) & ~word & HIGH_BITS) === 0
 }
 
-function endOfPlace(bytes: Uint8Array, at: number): number {
+function endOfPlace(bytes: Uint8Array, at: number, from: number): number {
   switch (bytes[at]) {
     case LF:
       if (bytes[at - 1] !== CR) return at + 1
-      return bytes[at + 1] === DOT ? at + 2 : -1
+      // Its CR must not lie before the search: such a place began there.
+      return at > from && bytes[at + 1] === DOT ? at + 2 : -1
     case CR:
       return bytes[at + 1] === LF ? -1 : at + 1
     case 0:
