@@ -112,7 +112,9 @@ describe('two servers for one queue', () => {
       expect(loser.code).toBe(1)
       expect(loser.run.output()).toContain('is in use by')
       const winner = both.find((run) => run !== loser.run)
-      await until('the other is ready', () => winner?.output().includes('"ready"') === true, 20_000)
+      await until('the other is ready', () => winner?.output().includes('"ready"') === true, 20_000).catch((fault: Error) => {
+        throw new Error(`${fault.message}; it said: ${winner?.output()}; the first: ${loser.run.output()}`)
+      })
       await winner?.stop()
     }
   })

@@ -13,10 +13,13 @@ export interface InstanceLock {
   release(): void
 }
 
+/** Two that start at the same moment meet on the way to the lock: without a moment's patience both would give up. */
+const PATIENCE_MS = 300
+
 /** Throws `StoreOpenError` that names the holder's process id. */
 export function takeInstanceLock(folder: string): InstanceLock {
   const pidPath = join(folder, 'queue.pid')
-  const db = new DatabaseSync(join(folder, 'queue.lock'), { timeout: 0 })
+  const db = new DatabaseSync(join(folder, 'queue.lock'), { timeout: PATIENCE_MS })
   try {
     // Nothing is written: the lock itself is all that is wanted of this file.
     db.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE')
