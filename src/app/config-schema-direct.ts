@@ -3,7 +3,7 @@
  */
 import * as z from 'zod'
 import { duration, hostName, ipAddress, parsed } from './config-scalars.ts'
-import { timeoutsSchema } from './config-schema-relay.ts'
+import { sessionLimitsSchema, timeoutsSchema } from './config-schema-relay.ts'
 import { parseNetwork } from './config-values.ts'
 
 const side = (family: string) =>
@@ -15,22 +15,10 @@ const side = (family: string) =>
     .prefault({})
     .describe(`Our side of connections over ${family}.`)
 
-const limits = z
-  .strictObject({
-    sessions: z.int().min(1).max(1000).default(20).describe('Most sessions at once with one receiver, however many domains and hosts it has.'),
-    initialSessions: z.int().min(1).max(1000).default(5).describe('Sessions to begin with; grows while deliveries succeed, shrinks when they do not.'),
-    messagesPerSession: z.int().min(1).max(1_000_000).default(100).describe('Messages after which a session is closed and a new one opened.'),
-    sessionAge: duration('1s', '1d').default('5m').describe('Age after which a session takes no new message.'),
-    idle: duration('0s', '1h').default('5s').describe('How long a session without work is kept open.'),
-    recipientsPerTransaction: z
-      .int()
-      .min(1)
-      .max(10_000)
-      .default(50)
-      .describe('Most recipients of one message in one transaction. Every server must take 100 (RFC 5321 §4.5.3.1.8).'),
-  })
-  .prefault({})
-  .describe('How much one receiver is asked to do at once.')
+const limits = sessionLimitsSchema(
+  { all: 'How much one receiver is asked to do at once.', sessions: 'Most sessions at once with one receiver, however many domains and hosts it has.' },
+  '5s',
+)
 
 export const directSchema = z
   .strictObject({

@@ -42,22 +42,26 @@ const credential = z.strictObject({
     .describe('Ways of logging in, in order of preference.'),
 })
 
-const limits = z
-  .strictObject({
-    sessions: z.int().min(1).max(1000).default(20).describe('Most sessions at once for each credential.'),
-    initialSessions: z.int().min(1).max(1000).default(5).describe('Sessions to begin with; grows while deliveries succeed, shrinks when they do not.'),
-    messagesPerSession: z.int().min(1).max(1_000_000).default(100).describe('Messages after which a session is closed and a new one opened.'),
-    sessionAge: duration('1s', '1d').default('5m').describe('Age after which a session takes no new message.'),
-    idle: duration('0s', '1h').default('10s').describe('How long a session without work is kept open.'),
-    recipientsPerTransaction: z
-      .int()
-      .min(1)
-      .max(10_000)
-      .default(50)
-      .describe('Most recipients of one message in one transaction. Every server must take 100 (RFC 5321 §4.5.3.1.8).'),
-  })
-  .prefault({})
-  .describe('How much this relay is asked to do at once.')
+/** How much one receiver of our sessions is asked to do at once; `direct` and relays differ in words and in how long a session idles. */
+export const sessionLimitsSchema = (says: { readonly all: string; readonly sessions: string }, idle: string) =>
+  z
+    .strictObject({
+      sessions: z.int().min(1).max(1000).default(20).describe(says.sessions),
+      initialSessions: z.int().min(1).max(1000).default(5).describe('Sessions to begin with; grows while deliveries succeed, shrinks when they do not.'),
+      messagesPerSession: z.int().min(1).max(1_000_000).default(100).describe('Messages after which a session is closed and a new one opened.'),
+      sessionAge: duration('1s', '1d').default('5m').describe('Age after which a session takes no new message.'),
+      idle: duration('0s', '1h').default(idle).describe('How long a session without work is kept open.'),
+      recipientsPerTransaction: z
+        .int()
+        .min(1)
+        .max(10_000)
+        .default(50)
+        .describe('Most recipients of one message in one transaction. Every server must take 100 (RFC 5321 §4.5.3.1.8).'),
+    })
+    .prefault({})
+    .describe(says.all)
+
+const limits = sessionLimitsSchema({ all: 'How much this relay is asked to do at once.', sessions: 'Most sessions at once for each credential.' }, '10s')
 
 export const timeoutsSchema = z
   .strictObject({
