@@ -39,10 +39,7 @@ describe('a fresh clone', () => {
       expect(existsSync(join(clone, 'node_modules'))).toBe(false)
       if (!(await isFree(port))) port = await moveAside()
       const from = performance.now()
-      child = spawn('npm', ['start'], { cwd: clone, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
-      for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => (output += text))
-      const exited = new Promise<never>((_resolve, reject) => child?.once('exit', (code) => reject(new Error(`npm start ended with ${code}: ${output}`))))
-      await Promise.race([until('the ready text', () => output.includes('Postern is running'), LIMIT_MS), exited])
+      await start()
       console.log(`setup: from npm start to the ready text ${((performance.now() - from) / 1000).toFixed(1)} s, machine's Node ${machineNode()}`)
       expect(output).toContain(`smtp://127.0.0.1:${port}`)
       expect(output).toContain('curl')
@@ -82,7 +79,26 @@ describe('a fresh clone', () => {
     expect(await isFree(port)).toBe(true)
     expect(existsSync(join(clone, 'var/postern.sock'))).toBe(false)
   })
+
+  it(
+    'ends in order when npm alone is told to, as a service or a script does it',
+    async () => {
+      await start()
+      await stop('npm alone')
+      expect(await isFree(port)).toBe(true)
+      expect(existsSync(join(clone, 'var/postern.sock'))).toBe(false)
+    },
+    LIMIT_MS,
+  )
 })
+
+async function start(): Promise<void> {
+  output = ''
+  child = spawn('npm', ['start'], { cwd: clone, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', (text: string) => (output += text))
+  const exited = new Promise<never>((_resolve, reject) => child?.once('exit', (code) => reject(new Error(`npm start ended with ${code}: ${output}`))))
+  await Promise.race([until('the ready text', () => output.includes('Postern is running'), LIMIT_MS), exited])
+}
 
 /** Where something else has the default port already, Postern is told another one, and nothing else. */
 async function moveAside(): Promise<number> {
@@ -107,13 +123,14 @@ function postern(args: readonly string[]): string {
   return execFileSync('npx', ['postern', ...args], { cwd: clone, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 }
 
-/** As Ctrl-C does it: to the whole group. npm ends before the server does; `close` comes when the last of them has let go of the output. */
-async function stop(): Promise<void> {
+/** As Ctrl-C does it, to the whole group, or to npm alone. npm may end before the server does; `close` comes when the last has let go of the output. */
+async function stop(whom: 'the group' | 'npm alone' = 'the group'): Promise<void> {
   const running = child
   child = null
   if (running?.pid === undefined || running.exitCode !== null) return
   const gone = new Promise((resolve) => running.once('close', resolve))
-  process.kill(-running.pid, 'SIGINT')
+  if (whom === 'npm alone') running.kill('SIGTERM')
+  else process.kill(-running.pid, 'SIGINT')
   await gone
 }
 
