@@ -100,6 +100,7 @@ export const relaySchema = z.strictObject({
   limits,
   timeouts: timeoutsSchema,
 })
+export type SessionLimitsConfig = z.output<typeof limits>
 export type TimeoutsConfig = z.output<typeof timeoutsSchema>
 export type RelayConfig = z.output<typeof relaySchema>
 export type CredentialConfig = z.output<typeof credential>

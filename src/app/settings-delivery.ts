@@ -15,7 +15,7 @@ import { secretReader } from './config-secrets.ts'
 import { parseLmtpServer, parseRelayHost, parseVia } from './config-values.ts'
 import { buildDirectSettings } from './settings-direct.ts'
 import { SettingsError } from './settings-error.ts'
-import { timeoutsOf } from './settings-timeouts.ts'
+import { sessionLimitsOf, timeoutsOf } from './settings-sessions.ts'
 import { buildTlsDemands } from './settings-tls.ts'
 
 /** `previous`: what was read when root could still read it. Throws `SettingsError`. */
@@ -103,7 +103,6 @@ function buildRelay(name: string, relay: RelayConfig, loaded: LoadedConfig, prev
   const parse = (host: string) => (relay.protocol === 'lmtp' ? parseLmtpServer(host) : parseRelayHost(host, tls.implicit))
   const [first, ...more] = listOf(relay.host).map((host): RelayHost => checkedValue(parse(host)))
   if (first === undefined) throw new SettingsError(`relay ${name} has no host`)
-  const { limits } = relay
   const settings: RelaySettings = {
     name,
     protocol: relay.protocol,
@@ -111,14 +110,7 @@ function buildRelay(name: string, relay: RelayConfig, loaded: LoadedConfig, prev
     tls: { level: tls.level, ca: tls.ca === null ? null : authorities(tls.ca, name, loaded, previous), serverName: tls.serverName, minVersion: tls.minVersion },
     heloName: relay.heloName ?? hostnameOf(loaded.config),
     sourceAddress: relay.source ?? null,
-    limits: {
-      sessionsMax: limits.sessions,
-      sessionsInitial: Math.min(limits.initialSessions, limits.sessions),
-      messagesPerSession: limits.messagesPerSession,
-      sessionAgeMs: durationMs(limits.sessionAge),
-      sessionIdleMs: durationMs(limits.idle),
-      recipientsPerTransaction: limits.recipientsPerTransaction,
-    },
+    limits: sessionLimitsOf(relay.limits),
     timeouts: timeoutsOf(relay.timeouts),
   }
   const credentials = Object.entries(relay.credentials).map(([key, written]) => buildCredential(key, written, relay, { loaded, previous }))

@@ -9,7 +9,7 @@ import { hostnameOf, type ImpliedListener, listenersOf } from './config-implied.
 import { durationMs } from './config-scalars.ts'
 import type { Config } from './config-schema.ts'
 import { isLoopback } from './config-values.ts'
-import { timeoutsOf } from './settings-timeouts.ts'
+import { sessionLimitsOf, timeoutsOf } from './settings-sessions.ts'
 
 export function buildDirectSettings(config: Config): DirectSettings {
   const { direct } = config
@@ -19,14 +19,7 @@ export function buildDirectSettings(config: Config): DirectSettings {
     port: direct.port,
     ipv4: sideOf(direct.ipv4),
     ipv6: sideOf(direct.ipv6),
-    limits: {
-      sessionsMax: direct.limits.sessions,
-      sessionsInitial: Math.min(direct.limits.initialSessions, direct.limits.sessions),
-      messagesPerSession: direct.limits.messagesPerSession,
-      sessionAgeMs: durationMs(direct.limits.sessionAge),
-      sessionIdleMs: durationMs(direct.limits.idle),
-      recipientsPerTransaction: direct.limits.recipientsPerTransaction,
-    },
+    limits: sessionLimitsOf(direct.limits),
     timeouts: timeoutsOf(direct.timeouts),
     fallOverMs: durationMs(direct.fallOver),
   }
