@@ -17,7 +17,7 @@ import type { Lane, LeasedBatch } from './lane.ts'
 import type { ReadySet } from './ready-set.ts'
 import type { OutcomeRecorder } from './record-outcomes.ts'
 import { isUnrewritten, type Reentry } from './reentry.ts'
-import { type RunningAttempt, runAttempt } from './run-attempt.ts'
+import { type RunningAttempt, runAttempt, unreachedReport } from './run-attempt.ts'
 import { type LookupEnd, runLookup } from './run-lookup.ts'
 
 export interface DispatchParts {
@@ -245,12 +245,5 @@ function firstReason(report: AttemptReport, leased: LeasedRecipient): string | n
 /** A bug defers its own batch only, and says nothing of the hop; how far the transaction had got is not known. */
 function brokenReport(batch: LeasedBatch, reason: string): AttemptReport {
   const diagnosis = { phase: 'route', scope: 'message', reason: `internal fault: ${reason}`, reply: null, remoteMta: null, duplicatePossible: true } as const
-  const outcome = { kind: 'deferred', status: { class: 4, subject: 3, detail: 0 }, diagnosis } as const
-  return {
-    outcomes: new Map(batch.recipients.map(({ recipient }) => [recipient.id, outcome])),
-    hop: { kind: 'not-reached' },
-    timings: { setupMs: 0, transferMs: 0, sessionUse: 0 },
-    remoteMta: null,
-    tls: null,
-  }
+  return unreachedReport(batch, { kind: 'deferred', status: { class: 4, subject: 3, detail: 0 }, diagnosis })
 }

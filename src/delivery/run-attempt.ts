@@ -5,7 +5,7 @@
  * our own store gave it damaged content: that is noted here, so that such mail is quarantined and
  * neither bounced nor held against the hop.
  */
-import type { AttemptReport } from '../core/outcome.ts'
+import type { AttemptReport, RecipientOutcome } from '../core/outcome.ts'
 import type { StoredContent } from '../ports/body-store.ts'
 import { StoreFault } from '../ports/store-fault.ts'
 import type { DeliveryBatch } from '../ports/transport.ts'
@@ -47,6 +47,17 @@ export function runAttempt(batch: LeasedBatch, context: DeliveryContext, end: At
     (report) => end.reported(attempt, report),
     (error: unknown) => end.broke(attempt, error),
   )
+}
+
+/** Of an attempt that says nothing of any hop: one outcome for all of the batch. */
+export function unreachedReport(batch: LeasedBatch, outcome: RecipientOutcome): AttemptReport {
+  return {
+    outcomes: new Map(batch.recipients.map(({ recipient }) => [recipient.id, outcome])),
+    hop: { kind: 'not-reached' },
+    timings: { setupMs: 0, transferMs: 0, sessionUse: 0 },
+    remoteMta: null,
+    tls: null,
+  }
 }
 
 function toDeliver(attempt: RunningAttempt, context: DeliveryContext): DeliveryBatch {

@@ -5,12 +5,12 @@
  * and says nothing of any hop, for none was reached.
  */
 import { formatDomain } from '../core/address.ts'
-import type { AttemptReport, RecipientOutcome } from '../core/outcome.ts'
+import type { RecipientOutcome } from '../core/outcome.ts'
 import type { Destination } from '../core/route.ts'
 import type { DestinationAnswer } from '../ports/destinations.ts'
 import type { DeliveryContext } from './context.ts'
 import type { LeasedBatch } from './lane.ts'
-import type { AttemptEnd, RunningAttempt } from './run-attempt.ts'
+import { type AttemptEnd, type RunningAttempt, unreachedReport } from './run-attempt.ts'
 
 export interface LookupEnd extends AttemptEnd {
   found(batch: LeasedBatch, destination: Destination): void
@@ -27,13 +27,13 @@ export function runLookup(batch: LeasedBatch, context: DeliveryContext, end: Loo
     act()
   }
   batch.abort = abort
-  abort.signal.addEventListener('abort', () => once(() => end.reported(attempt, reportOf(batch, { kind: 'untried', reason: GIVEN_UP }))))
+  abort.signal.addEventListener('abort', () => once(() => end.reported(attempt, unreachedReport(batch, { kind: 'untried', reason: GIVEN_UP }))))
   const answered = (answer: DestinationAnswer): void => {
     if (answer.kind === 'found') end.found(batch, answer.destination)
-    else end.reported(attempt, reportOf(batch, outcomeOf(answer)))
+    else end.reported(attempt, unreachedReport(batch, outcomeOf(answer)))
   }
   context.destinations
-    .find(formatDomain(batch.recipients[0].recipient.forwardPath))
+    .find(formatDomain(batch.recipients[0].recipient.forwardPath), batch.route.kind === 'mx' ? (batch.route.tlsDemand ?? null) : null)
     .then((answer) => once(() => answered(answer)))
     // A bug of ours: look-ups never reject.
     .catch((error: unknown) => end.broke(attempt, error))
@@ -45,14 +45,4 @@ function outcomeOf({ phase, judgement }: Extract<DestinationAnswer, { readonly k
   const { scope, reason } = judgement
   const diagnosis = { phase, scope, reason, reply: null, remoteMta: null, duplicatePossible: false }
   return judgement.kind === 'deferred' ? { kind: 'deferred', status: judgement.status, diagnosis } : { kind: 'failed', status: judgement.status, diagnosis }
-}
-
-function reportOf(batch: LeasedBatch, outcome: RecipientOutcome): AttemptReport {
-  return {
-    outcomes: new Map(batch.recipients.map(({ recipient }) => [recipient.id, outcome])),
-    hop: { kind: 'not-reached' },
-    timings: { setupMs: 0, transferMs: 0, sessionUse: 0 },
-    remoteMta: null,
-    tls: null,
-  }
 }
