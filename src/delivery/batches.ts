@@ -41,11 +41,10 @@ export class Batches {
       header: message.header.fields,
     }
     const { context, direct } = this.#parts
-    const route = direct.bind(context.router.decide(query).route, leased.forwardPath)
     const { tlsDemands } = context.settings
+    const asked = tlsDemands === undefined ? null : tlsDemandFor(tlsDemands, { ...query, requireTls: message.envelope.requireTls })
     // RFC 8460 §3: a report that tells of broken TLS must not be lost to it.
-    if (message.origin.kind === 'report') return direct.demanded(route, 'relaxed')
-    return tlsDemands === undefined ? route : direct.demanded(route, tlsDemandFor(tlsDemands, { ...query, requireTls: message.envelope.requireTls }))
+    return direct.bind(context.router.decide(query).route, leased.forwardPath, message.origin.kind === 'report' ? 'relaxed' : asked)
   }
 
   /** Groups by message and lane, direct ones by domain as well; the batches are held, but wait nowhere yet. */

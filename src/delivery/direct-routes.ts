@@ -25,11 +25,15 @@ export class DirectRoutes {
     this.#clock = clock
   }
 
-  /** The route for that recipient: an `mx` route gets the destination that is known, expired or not. */
-  bind(route: Route, forwardPath: Mailbox): Route {
-    if (route.kind !== 'mx') return route
-    const destination = this.#destinations.known(formatDomain(forwardPath))
-    return destination === null ? route : this.to(route, destination)
+  /**
+   * The route for that recipient, under a demand of its own or not: an `mx` route gets the destination that is known,
+   * expired or not.
+   */
+  bind(route: Route, forwardPath: Mailbox, demand: TlsDemand | null = null): Route {
+    const demanded = demand === null ? route : this.#demanded.with(route, demand)
+    if (demanded.kind !== 'mx') return demanded
+    const destination = this.#destinations.known(formatDomain(forwardPath), demanded.tlsDemand ?? null)
+    return destination === null ? demanded : this.to(demanded, destination)
   }
 
   find(forwardPath: Mailbox): Promise<DestinationAnswer> {
@@ -42,12 +46,8 @@ export class DirectRoutes {
       bound = { kind: 'mx', direct: route.direct, destination }
       this.#routes.set(destination, bound)
     }
-    return this.demanded(bound, route.tlsDemand ?? null)
-  }
-
-  /** The same route for mail that demands more, or less, of TLS. */
-  demanded<Any extends Route>(route: Any, demand: TlsDemand | null): Any {
-    return demand === null ? route : this.#demanded.with(route, demand)
+    const { tlsDemand } = route
+    return tlsDemand === undefined ? bound : this.#demanded.with(bound, tlsDemand)
   }
 
   /** The servers have to be looked up before they are dialled. */

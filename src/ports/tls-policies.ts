@@ -26,4 +26,9 @@ export interface DomainTls {
 }
 export interface TlsPolicies {
   forDomain(domain: string): Promise<DomainTls>
+  /**
+   * For mail that takes no policy (RFC 8689 §5, RFC 8460 §3): TLS if it can be had, but where the configuration says
+   * none. Asks nobody, counts nothing and refuses no host.
+   */
+  relaxed(domain: string): DomainTls
 }

@@ -34,6 +34,7 @@ export function createTlsPolicies(parts: TlsPoliciesParts): ConfigurableTlsPolic
   let { settings } = parts
   return {
     forDomain: (domain) => Promise.resolve(policiesOf(domain.toLowerCase(), settings, parts)),
+    relaxed: (domain) => ({ forHost: (host) => Promise.resolve(relaxed(host, domain.toLowerCase(), settings)) }),
     reconfigure(changed) {
       settings = changed
     },
@@ -63,6 +64,12 @@ function policiesOf(domain: string, settings: TlsPolicySettings, parts: TlsPolic
       return rule === null ? published(host, scene) : configured(host, rule, scene)
     },
   }
+}
+
+function relaxed(host: PolicyHost, domain: string, settings: TlsPolicySettings): HostTls {
+  const rule = findByName(settings.domains, domain) ?? findByName(settings.hosts, host.name) ?? settings.fallback
+  const { ca, minVersion } = rule
+  return tls({ level: rule.level === 'none' ? 'none' : 'may', ca, minVersion, serverName: null, hostUnproved: true })
 }
 
 async function askSts(domain: string, settings: TlsPolicySettings, { sts, reports }: TlsPoliciesParts): Promise<StsAnswer> {
@@ -95,7 +102,7 @@ async function byLevel(level: ConfiguredTlsLevel, host: PolicyHost, rule: Rule, 
     case 'dane-only': {
       const answer = await daneOf(host, scene)
       const byDane = fromDane(answer, scene, level === 'dane-only')
-      return byDane ?? tls({ ...plainRequirement(rule, 'may'), hostUnproved: true, reported: noPolicy(scene.domain) })
+      return byDane ?? tls({ ...plainRequirement(rule, 'may'), ...unprovedOf(host, rule), reported: noPolicy(scene.domain) })
     }
     default:
       return assertNever(level)
@@ -116,7 +123,7 @@ async function published(host: PolicyHost, scene: Scene): Promise<HostTls> {
 function byDefault(host: PolicyHost, scene: Scene, reported: ReportedPolicy): Promise<HostTls> | HostTls {
   const { fallback } = scene.settings
   const rule: Rule = { ...fallback, serverName: null, hosts: null }
-  if (fallback.level === 'dane' || fallback.level === 'may') return tls({ ...plainRequirement(rule, 'may'), hostUnproved: true, reported })
+  if (fallback.level === 'dane' || fallback.level === 'may') return tls({ ...plainRequirement(rule, 'may'), ...unprovedOf(host, rule), reported })
   return byLevel(fallback.level, host, rule, scene)
 }
 

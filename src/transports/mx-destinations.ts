@@ -8,6 +8,7 @@ import { isIpv4 } from '../core/address.ts'
 import type { Clock } from '../core/clock.ts'
 import { enhanced } from '../core/reply.ts'
 import type { Destination, MxHost } from '../core/route.ts'
+import type { TlsDemand } from '../core/tls-policy.ts'
 import type { DestinationAnswer, Destinations } from '../ports/destinations.ts'
 import type { DnsAnswer, DnsResolver } from '../ports/dns-resolver.ts'
 import type { DomainTls, TlsPolicies } from '../ports/tls-policies.ts'
@@ -43,6 +44,10 @@ interface Entry {
   goodUntilMs: number
   pending: Promise<DestinationAnswer> | null
 }
+interface LookupPolicy extends MxPolicy {
+  /** No TLS policy closes a host. */
+  readonly relaxed: boolean
+}
 /** Hosts with their addresses, and how long all of it is good. */
 interface FoundHosts {
   readonly hosts: readonly LookedUpHost[]
@@ -65,14 +70,14 @@ class Lookups implements MxDestinations {
     this.#policy = parts.policy
   }
 
-  known(domain: string): Destination | null {
-    return this.#entries.get(domain)?.destination ?? null
+  known(domain: string, demand: TlsDemand | null = null): Destination | null {
+    return this.#entries.get(keyOf(domain, demand))?.destination ?? null
   }
 
-  find(domain: string): Promise<DestinationAnswer> {
-    const entry = this.#entryOf(domain)
+  find(domain: string, demand: TlsDemand | null = null): Promise<DestinationAnswer> {
+    const entry = this.#entryOf(keyOf(domain, demand))
     if (entry.answer !== null && this.#parts.clock.monotonicMs() < entry.goodUntilMs) return Promise.resolve(entry.answer)
-    entry.pending ??= this.#lookUp(domain).then((answer) => this.#keep(entry, answer))
+    entry.pending ??= this.#lookUp(domain, { ...this.#policy, relaxed: demand === 'relaxed' }).then((answer) => this.#keep(entry, answer))
     return entry.pending
   }
 
@@ -82,22 +87,22 @@ class Lookups implements MxDestinations {
     this.#sites = new MxSites()
   }
 
-  #entryOf(domain: string): Entry {
-    const known = this.#entries.get(domain)
+  #entryOf(key: string): Entry {
+    const known = this.#entries.get(key)
     if (known !== undefined) return known
     if (this.#entries.size >= DOMAINS_MAX) this.#makeRoom()
     const entry: Entry = { destination: null, answer: null, goodUntilMs: 0, pending: null }
-    this.#entries.set(domain, entry)
+    this.#entries.set(key, entry)
     return entry
   }
 
   /** What is over goes first, then the oldest. Whoever waits for an answer has its promise. */
   #makeRoom(): void {
     const nowMs = this.#parts.clock.monotonicMs()
-    for (const [domain, entry] of this.#entries) if (entry.pending === null && entry.goodUntilMs <= nowMs) this.#entries.delete(domain)
-    for (const domain of this.#entries.keys()) {
+    for (const [key, entry] of this.#entries) if (entry.pending === null && entry.goodUntilMs <= nowMs) this.#entries.delete(key)
+    for (const key of this.#entries.keys()) {
       if (this.#entries.size < DOMAINS_MAX * 0.75) break
-      this.#entries.delete(domain)
+      this.#entries.delete(key)
     }
   }
 
@@ -115,8 +120,7 @@ class Lookups implements MxDestinations {
     return answer
   }
 
-  async #lookUp(text: string): Promise<DestinationAnswer> {
-    const policy = this.#policy
+  async #lookUp(text: string, policy: LookupPolicy): Promise<DestinationAnswer> {
     try {
       const domain = asciiDomain(text)
       if (domain.kind === 'literal') return await this.#conclude(text, { hosts: [literalHost(text, domain)], secure: false, ttlMs: GOOD_MS.max }, policy)
@@ -142,10 +146,10 @@ class Lookups implements MxDestinations {
     return { ...host, ipv4, ipv6 }
   }
 
-  async #conclude(domain: string, found: FoundHosts, policy: MxPolicy): Promise<DestinationAnswer> {
+  async #conclude(domain: string, found: FoundHosts, policy: LookupPolicy): Promise<DestinationAnswer> {
     const choice = chooseAddresses(domain, found.hosts, policy)
     if (choice.kind === 'refused') return { ...choice, phase: 'mx-lookup' }
-    const tls = await this.#parts.tls.forDomain(domain)
+    const tls = policy.relaxed ? this.#parts.tls.relaxed(domain) : await this.#parts.tls.forDomain(domain)
     const judged = await Promise.all(choice.hosts.map((host) => this.#withTls(host, tls, found)))
     const [first, ...rest] = judged.flatMap((one) => (one.kind === 'host' ? [one.host] : []))
     if (first === undefined) {
@@ -173,6 +177,11 @@ class Lookups implements MxDestinations {
     const usable: MxHost = { ...host, tls: verdict.requirement }
     return { kind: 'host' as const, host: usable, goodForMs: verdict.goodForMs ?? GOOD_MS.max }
   }
+}
+
+/** No domain holds a space. */
+function keyOf(domain: string, demand: TlsDemand | null): string {
+  return demand === 'relaxed' ? `${domain} relaxed` : domain
 }
 
 const NOT_ASKED: DnsAnswer<string> = { kind: 'none', why: 'no-such-record', secure: false }

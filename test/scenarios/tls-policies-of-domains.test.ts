@@ -108,7 +108,7 @@ describe('DANE', () => {
     expect(seen.contents).toEqual([])
   })
   it('is not asked for where nothing is published', async () => {
-    expect((await outcomesOf({ peer: withTls(good) })).outcomes).toEqual(['delivered trusted pki'])
+    expect((await outcomesOf({ peer: withTls(good) })).outcomes).toEqual(['delivered verified pki'])
   })
 })
 
@@ -128,7 +128,7 @@ describe('MTA-STS', () => {
   it('in testing delivers, whatever the certificate', async () => {
     expect((await outcomesOf({ peer: withTls(other), sts: sts('testing') })).outcomes).toEqual(['delivered untrusted'])
     const unlisted = await outcomesOf({ peer: withTls(good), sts: sts('testing', 'mx.other.test') })
-    expect(unlisted.outcomes).toEqual(['delivered trusted pki'])
+    expect(unlisted.outcomes).toEqual(['delivered verified pki'])
     expect(unlisted.failures).toEqual(['validation-failure'])
   })
 })
@@ -148,18 +148,26 @@ describe('chosen mail', () => {
     const content = 'From: app@sender.example\r\nTLS-Required: No\r\nSubject: x\r\n\r\nHello.\r\n'
     const { outcomes } = await outcomesOf({ peer: inPlain, sts: sts('enforce'), demands }, { to: ['ben@good.test'], content })
     expect(outcomes).toEqual(['delivered plain'])
+    const closed = await outcomesOf({ peer: inPlain, sts: sts('enforce', 'mx.other.test'), tlsa: 'SERVFAIL', demands }, { to: ['ben@good.test'], content })
+    expect(closed.outcomes).toEqual(['delivered plain'])
+    expect(closed.failures).toEqual([])
     const without = await outcomesOf({ peer: inPlain, sts: sts('enforce'), demands }, { to: ['ben@good.test'] })
     expect(without.outcomes[0]).toMatch(/^deferred 4\.7\.4/)
   })
 })
 
 describe('a daily report of TLS', () => {
-  it('goes out whatever TLS its receiver has, and whatever it demands', async () => {
-    const { server, peer } = await tell({ peer: inPlain, sts: sts('enforce') })
+  it.each([
+    ['TLS', {}],
+    ['TLSA records that can be looked up', { tlsa: 'SERVFAIL' }],
+    ['host that its MTA-STS policy names', { sts: sts('enforce', 'mx.other.test') }],
+  ] as const)('goes out to a receiver that has no %s, and no failure of that is counted', async (_, missing) => {
+    const { server, peer, failures } = await tell({ peer: inPlain, sts: sts('enforce'), ...missing })
     const content = Buffer.from('From: <tls@sender.example>\r\nSubject: Report\r\n\r\nreport\r\n')
     const id = await server.intake.submit({ from: '<>', to: ['reports@good.test'], content }, 'report')
     await server.untilStates(id, 'delivered')
     expect(peer.contents).toHaveLength(1)
+    expect(failures).toEqual([])
   })
 })
 

@@ -189,7 +189,7 @@ describe('DANE', () => {
   })
   it.each([
     ['an authority that is published', 'ta.test', 'delivered verified dane-ta dane'],
-    ['a signed domain without records', 'none.test', 'delivered trusted pki'],
+    ['a signed domain without records', 'none.test', 'delivered verified pki'],
     ['records of which none can be used', 'unusable.test', 'delivered untrusted  dane'],
     ['the wrong record', 'wrong.test', 'deferred 4.7.5 DANE_NO_MATCH'],
     ['records that are bogus', 'bogus.test', 'deferred 4.7.5 TLSA_LOOKUP_FAILED'],

@@ -64,14 +64,15 @@ function rule(pattern: string, change: Partial<TlsRule> = {}): TlsRule {
 }
 
 describe('nothing published, nothing configured', () => {
-  it('is TLS where it is offered, to a host whose name nobody vouches for', async () => {
-    expect(await rig().brief()).toBe('may - unproved')
+  it('is TLS where it is offered, to a host whose name nobody vouches for but signed DNS', async () => {
+    expect(await rig().brief({ secure: false })).toBe('may - unproved')
+    expect(await rig().brief()).toBe('may -')
   })
   it.each([
     ['none', 'none configured'],
     ['encrypt', 'encrypt configured'],
     ['verify', 'verify configured'],
-    ['dane', 'may - unproved'],
+    ['dane', 'may -'],
     ['dane-only', 'refused DANE_REQUIRED'],
   ] as const)('with the default %s is %s', async (level, expected) => {
     expect(await rig({ fallback: { level, ca: null, minVersion: 'TLSv1.2' } }).brief()).toBe(expected)
@@ -101,14 +102,14 @@ describe('DANE (RFC 7672)', () => {
     const blind = rig()
     blind.dns.validates = false
     blind.dns.tlsas.set(TLSA, records([EE]))
-    expect(await blind.brief()).toBe('may - unproved')
+    expect(await blind.brief()).toBe('may -')
     const plain = rig()
     plain.dns.tlsas.set(TLSA, records([EE]))
     expect(await plain.brief({ secure: false })).toBe('may - unproved')
     expect(plain.dns.asked).toEqual([])
     const unsigned = rig()
     unsigned.dns.tlsas.set(TLSA, records([EE], { secure: false }))
-    expect(await unsigned.brief()).toBe('may - unproved')
+    expect(await unsigned.brief()).toBe('may -')
   })
   it('is looked for at the end of a CNAME, then at the name itself', async () => {
     const { dns, ask } = rig()
@@ -136,12 +137,12 @@ describe('DANE (RFC 7672)', () => {
   it('a signed "there is none" is none', async () => {
     const { dns, brief } = rig()
     dns.tlsas.set(TLSA, none(true))
-    expect(await brief()).toBe('may - unproved')
+    expect(await brief()).toBe('may -')
   })
   it('can be switched off', async () => {
     const { dns, brief } = rig({ dane: false })
     dns.tlsas.set(TLSA, records([EE]))
-    expect(await brief()).toBe('may - unproved')
+    expect(await brief()).toBe('may -')
     expect(dns.asked).toEqual([])
   })
   it('dane-only takes nothing less', async () => {
@@ -170,11 +171,11 @@ describe('MTA-STS (RFC 8461)', () => {
     expect(failures).toEqual(['sts validation-failure other.test'])
   })
   it('of mode none demands nothing', async () => {
-    expect(await rig({}, policyOf('none')).brief()).toBe('may - unproved')
+    expect(await rig({}, policyOf('none')).brief()).toBe('may -')
   })
   it('that cannot be had is counted', async () => {
     const { brief, failures } = rig({}, { kind: 'none', fault: { name: 'sts-policy-fetch-error', detail: 'x' } })
-    expect(await brief()).toBe('may - unproved')
+    expect(await brief()).toBe('may -')
     expect(failures).toEqual(['sts sts-policy-fetch-error -'])
   })
   it('comes after DANE', async () => {
@@ -184,7 +185,7 @@ describe('MTA-STS (RFC 8461)', () => {
   })
   it('can be switched off, and is not asked for an address', async () => {
     const off = rig({ mtaSts: false }, policyOf('enforce'))
-    expect(await off.brief()).toBe('may - unproved')
+    expect(await off.brief()).toBe('may -')
     const literal = rig({}, policyOf('enforce'))
     await literal.brief({ name: '[192.0.2.1]', canonicalName: '[192.0.2.1]', secure: false }, '[192.0.2.1]')
     expect([...off.stsAsked, ...literal.stsAsked]).toEqual([])
@@ -220,6 +221,19 @@ describe('what is configured', () => {
   it('brings its authority, name and version along', async () => {
     const { ask } = rig({ domains: [rule('*.test', { ca: 'PEM', serverName: 'other.test', minVersion: 'TLSv1.3' })] })
     expect(await ask()).toMatchObject({ requirement: { ca: 'PEM', serverName: 'other.test', minVersion: 'TLSv1.3' } })
+  })
+  it('gives way to mail that takes no policy, but for a none; nobody is asked and nothing counted', async () => {
+    const domains = [rule('closed.test', { hosts: ['mx.other.test'], ca: 'PEM', minVersion: 'TLSv1.3' }), rule('none.test', { level: 'none' })]
+    const { policies, dns, stsAsked, failures } = rig({ domains }, policyOf('enforce', 'mx.other.test'))
+    dns.tlsas.set(TLSA, SERVFAIL)
+    const levels = await Promise.all(['example.test', 'Closed.test', 'none.test'].map((domain) => policies.relaxed(domain).forHost(HOST)))
+    const anyName = { serverName: null, hostUnproved: true }
+    expect(levels.map((answer) => answer.kind === 'tls' && answer.requirement)).toEqual([
+      { level: 'may', ca: null, minVersion: 'TLSv1.2', ...anyName },
+      { level: 'may', ca: 'PEM', minVersion: 'TLSv1.3', ...anyName },
+      { level: 'none', ca: null, minVersion: 'TLSv1.2', ...anyName },
+    ])
+    expect([...dns.asked, ...stsAsked, ...failures]).toEqual([])
   })
   it('is replaced by a reload', async () => {
     const { policies, settings, brief } = rig()

@@ -96,7 +96,7 @@ describe('a look-up', () => {
   })
 
   it('with a bug in it defers', async () => {
-    const { destinations } = bench(ONE, { forDomain: () => Promise.reject(new Error('broken')) })
+    const { destinations } = bench(ONE, { ...createPlainPolicies(), forDomain: () => Promise.reject(new Error('broken')) })
     expect(told(await destinations.find('rcpt.example'))).toBe('mx-lookup deferred 4.3.0')
   })
 })
@@ -158,6 +158,7 @@ describe('TLS policies', () => {
   const VERIFY: TlsRequirement = { level: 'verify', ca: null, serverName: null, minVersion: 'TLSv1.2' }
   const deferral = { kind: 'deferred', status: enhanced(4, 7, 5), scope: 'hop', hop: 'none', reason: 'not listed', duplicatePossible: false } as const
   const policies = (forHost: (host: PolicyHost) => HostTls): TlsPolicies => ({
+    ...createPlainPolicies(),
     forDomain: () => Promise.resolve({ forHost: (host) => Promise.resolve(forHost(host)) }),
   })
   const zones: Readonly<Record<string, FakeName>> = {
@@ -195,5 +196,20 @@ describe('TLS policies', () => {
       policies(() => ({ kind: 'refused', deferral })),
     )
     expect(await none.destinations.find('rcpt.example')).toEqual({ kind: 'refused', phase: 'tls-policy', judgement: deferral })
+  })
+
+  it('close nothing to mail that takes no policy, which is looked up by itself', async () => {
+    const { destinations, dns } = bench(
+      zones,
+      policies(() => ({ kind: 'refused', deferral })),
+    )
+    await destinations.find('rcpt.example')
+    expect(told(await destinations.find('rcpt.example', 'relaxed'))).toBe('a.example 192.0.2.1, b.example 192.0.2.2')
+    expect(destinations.known('rcpt.example', 'relaxed')?.hosts.map((host) => host.tls.level)).toEqual(['may', 'may'])
+    expect(destinations.known('rcpt.example')).toBeNull()
+    const asked = dns.asked.length
+    await destinations.find('rcpt.example', 'relaxed')
+    expect((await destinations.find('rcpt.example', 'verify')).kind).toBe('refused')
+    expect(dns.asked).toHaveLength(asked)
   })
 })
