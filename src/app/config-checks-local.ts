@@ -1,14 +1,16 @@
 /**
  * What `local.mailbox` and routes to local mailboxes say of each other. Pure.
  */
+import { compileAddressPattern } from '../core/pattern.ts'
 import type { Fault } from './config-errors.ts'
 import { checkedValue } from './config-implied.ts'
 import { type PlacedRoute, routesInForce } from './config-local.ts'
 import type { KeyPath } from './config-path.ts'
 import type { KeyedFault } from './config-problems.ts'
-import { durationMs } from './config-scalars.ts'
+import { durationMs, listOf } from './config-scalars.ts'
 import type { Config } from './config-schema.ts'
 import { parseVia } from './config-values.ts'
+import { bareDomainOf } from './local-domains.ts'
 
 const at = (path: KeyPath, fault: Fault): KeyedFault => ({ path, part: 'value', fault })
 
@@ -48,11 +50,20 @@ function takesAll({ route }: PlacedRoute): boolean {
 }
 
 /** An aliases file usually names a person; whether it does is seen when mail comes. */
-function checkRoot({ local, aliases }: Config): KeyedFault[] {
+function checkRoot(config: Config): KeyedFault[] {
+  const { local, aliases } = config
   if (local === undefined || local.users !== 'system' || local.domains.length === 0) return []
-  if (local.root !== undefined || aliases !== undefined || local.mailbox.lmtp !== undefined) return []
+  if (local.root !== undefined || aliases !== undefined || local.mailbox.lmtp !== undefined || hasRouteForRoot(config)) return []
   const message = "root's mail, such as cron's, is not delivered to root: it would wait until it expires"
   return [at(['local'], { code: 'root-nowhere', message, remedy: 'Set local.root to a person, or aliases: /etc/aliases with a line for root.' })]
+}
+
+/** A route that names root and leads elsewhere than into mailboxes. */
+function hasRouteForRoot(config: Config): boolean {
+  const address = `root@${bareDomainOf(config) ?? 'localhost'}`
+  return (config.routes ?? []).some(
+    ({ to, via }) => to !== undefined && checkedValue(parseVia(via)).kind !== 'local' && listOf(to).some((pattern) => compileAddressPattern(pattern)(address)),
+  )
 }
 
 function checkTimes({ local }: Config): KeyedFault[] {

@@ -4,6 +4,7 @@
  * Every comment stands above its key: the YAML library moves comments that stand behind one.
  */
 import { stringify } from 'yaml'
+import { type InitLocal, keptRootRoute, localBlocks } from './init-local.ts'
 
 /** Debian's words for what a mail system is for, as its Postfix package asks them. */
 export const INIT_TYPES = ['internet', 'smarthost', 'satellite', 'local', 'none'] as const
@@ -16,6 +17,7 @@ export interface InitAnswers {
   /** Beyond this machine. */
   readonly networks: readonly string[]
   readonly relay: InitRelay | null
+  readonly local: InitLocal
   /** Null: the default beside the file. */
   readonly dataFolder: string | null
   /** A try as root in a folder that perhaps no other user can enter. */
@@ -48,6 +50,7 @@ export function composeConfigFile(answers: InitAnswers): string {
       ? []
       : ['# Who may hand mail in without login: this machine, and these networks.', yaml({ networks: ['127.0.0.0/8', '::1/128', ...networks] })],
     answers.relay === null ? [] : relayLines(answers.relay),
+    ...localBlocks(hostname, answers.local),
     routeLines(answers),
     MORE,
   ]
@@ -95,10 +98,18 @@ function relayLines({ host, tls, login, allowPlaintext }: InitRelay): readonly s
   ]
 }
 
-function routeLines({ type, relay }: InitAnswers): readonly string[] {
-  const above = ['# Where mail goes; the first match decides. To see why: postern route explain FROM TO', 'routes:']
+function routeLines({ type, relay, hostname, local }: InitAnswers): readonly string[] {
+  const above = ['# Where mail goes; the first match decides. To see why: postern route explain FROM TO', 'routes:', ...keptRootRoute(hostname, local)]
   if (relay !== null) return [...above, `  - via: ${INIT_RELAY}`]
-  if (type === 'local') return [...above, '  # Nothing leaves this machine: mail is kept and can be read with: postern captured list', '  - via: capture']
+  if (type === 'local') {
+    return [
+      ...above,
+      '  # Nothing leaves this machine: other mail is kept and can be read with: postern captured list',
+      `  - to: [localhost, ${hostname}]`,
+      '    via: local',
+      '  - via: capture',
+    ]
+  }
   return [
     ...above,
     "  # Straight to the recipients' servers. They look at the name and the address of this machine:",
@@ -114,7 +125,6 @@ const MORE = [
   '# limits: { messageSize: 50 MB }',
   '# retention: { history: 30d, content: 1d, captured: 14d }',
   '# log: { level: info }',
-  '# Mail for users of this machine goes into their mailboxes with: local: {}   (docs/local-delivery.md)',
   '# Keys that sign your mail (DKIM) come here with: postern dkim create example.com',
 ]
 

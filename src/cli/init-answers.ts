@@ -24,6 +24,7 @@ export interface InitFlags {
   readonly listen?: readonly string[]
   readonly networks?: readonly string[]
   readonly data?: string
+  readonly root?: string
 }
 export interface Asking {
   readonly context: CliContext

@@ -17,6 +17,7 @@ import { asTyped, type CliContext, CliError, commandName, EXIT, print } from './
 import { escapeText, toJson } from './escape.ts'
 import { type Asking, type GatheredRelay, gatherHostname, gatherListen, gatherNetworks, gatherRelay, gatherType, type InitFlags } from './init-answers.ts'
 import { type InitQuestions, terminalQuestions } from './init-questions.ts'
+import { gatherLocal, type InitMachine } from './init-root.ts'
 
 interface InitOptions extends InitFlags {
   readonly output?: string
@@ -24,7 +25,7 @@ interface InitOptions extends InitFlags {
   readonly force?: boolean
   readonly json?: boolean
 }
-export interface InitSurroundings {
+export interface InitSurroundings extends InitMachine {
   readonly questions: InitQuestions
   readonly asRoot: boolean
 }
@@ -41,12 +42,13 @@ export function registerInit(program: Command, context: CliContext, surroundings
     .option('--tls <level>', 'none, may, encrypt or verify')
     .option('--listen <url...>', 'where applications hand mail in')
     .option('--networks <cidr...>', 'who may hand mail in, beside this machine')
+    .option('--root <address>', "who gets root's mail, such as cron's: an address, or a user of this machine")
     .option('--data <folder>', 'folder of the queue')
     .option('--output <path>', 'file to write')
     .option('--force', 'overwrite a file that is there')
   if (program.options.every((option) => option.long !== '--json')) command.option('--json', 'answer in JSON')
   command.action(async () => {
-    const around = surroundings ?? { questions: terminalQuestions(context), asRoot: isRoot() }
+    const around = surroundings ?? { questions: terminalQuestions(context), asRoot: isRoot(), aliasesFile: '/etc/aliases', findUser }
     await init(context, command.optsWithGlobals<InitOptions>(), around)
   })
 }
@@ -68,11 +70,12 @@ async function init(context: CliContext, options: InitOptions, around: InitSurro
   await mayWrite(asking, file, options)
   const hostname = await gatherHostname(asking)
   const relay = type === 'smarthost' || type === 'satellite' ? await gatherRelay(asking, type === 'smarthost') : null
+  const local = await gatherLocal(asking, { type, hostname, relay }, around)
   const listen = await gatherListen(asking)
   const networks = await gatherNetworks(asking, listen)
   const dataFolder = options.data === undefined ? (file.startsWith('/etc/') ? '/var/lib/postern' : null) : resolve(context.cwd, options.data)
   const place = { listen, networks, dataFolder, asRoot: around.asRoot && trying }
-  const answers: InitAnswers = { type, hostname, relay: relay === null ? null : written(relay), ...place }
+  const answers: InitAnswers = { type, hostname, relay: relay === null ? null : written(relay), local, ...place }
   const text = composeConfigFile(answers)
   checkBeforeWriting(text, file, context)
   const secret = relay?.login === null || relay === null ? null : writeSecret(file, relay.login.password, around.asRoot && !trying)
