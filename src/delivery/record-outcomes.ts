@@ -14,7 +14,7 @@ import type { DeliveryContext } from './context.ts'
 import type { LeasedBatch } from './lane.ts'
 import { decideNotice, type Notice, type NoticeSubject, noticeSubject, type SenderNotices, untriedSubject } from './notify-sender.ts'
 import type { RunningAttempt } from './run-attempt.ts'
-import { type Decision, decideSettlement, discardOf, expireUntried, holdOf, isDelayNoticeDue, releaseOf, type TriedOutcome } from './settle.ts'
+import { type Decision, decideSettlement, discardOf, expireUntried, holdOf, isDelayNoticeDue, releaseOf, settlementOf, type TriedOutcome } from './settle.ts'
 import type { SettleQueue } from './settle-queue.ts'
 
 export interface RecorderParts {
@@ -98,7 +98,7 @@ export class OutcomeRecorder {
     const told = batch.recipients.map((leased) => {
       const decision = expireUntried(leased, batch.lane.key, reason)
       this.#tellJournal(batch, { leased, now, report: null }, decision)
-      return { subject: untriedSubject(leased, decision.text), settlement: settlementOf(leased, decision, now, false) }
+      return { subject: untriedSubject(leased, decision.text), settlement: decidedOf(leased, decision, now, false) }
     })
     this.#tellWherePossible('expired', batch, told)
   }
@@ -127,7 +127,7 @@ export class OutcomeRecorder {
     count(context, decision)
     this.#tellJournal(batch, one, decision)
     const warns = decision.change.event === 'defer' && isDelayNoticeDue(leased, delayNoticeAfterMs, now)
-    const settlement = settlementOf(leased, batch.route.kind === 'mx' ? inLane(decision, lane.key) : decision, now, warns)
+    const settlement = decidedOf(leased, batch.route.kind === 'mx' ? inLane(decision, lane.key) : decision, now, warns)
     const kind = noticeKind(decision, outcome, warns)
     const asked = kind !== null && decideNotice(kind, leased.recipient.notify, batch.message.envelope.reversePath) !== 'not-asked'
     return { settlement, notice: asked ? kind : null }
@@ -228,16 +228,8 @@ function inLane(decision: Decision, lane: LaneKey): Decision {
   return ends ? { ...decision, change: { ...change, lane } } : decision
 }
 
-function settlementOf(leased: LeasedRecipient, decision: Decision, at: EpochMs, delayNoticeSent: boolean): Settlement {
-  return {
-    recipientId: leased.recipient.id,
-    token: leased.token,
-    change: decision.change,
-    at,
-    history: [decision.line],
-    last: decision.last,
-    delayNoticeSent,
-  }
+function decidedOf(leased: LeasedRecipient, { change, line, last }: Decision, at: EpochMs, delayNoticeSent: boolean): Settlement {
+  return settlementOf(leased, at, { change, history: [line], last }, delayNoticeSent)
 }
 
 function withTold(told: Map<DsnKind, ToldRecipient[]> | null, kind: DsnKind, one: ToldRecipient): Map<DsnKind, ToldRecipient[]> {

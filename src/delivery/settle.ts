@@ -61,30 +61,14 @@ export function isDelayNoticeDue(leased: LeasedRecipient, delayNoticeAfterMs: nu
 /** Given back unused; `reason` is shown until the next word, unless the recipient has one from a real attempt. */
 export function releaseOf(leased: LeasedRecipient, at: EpochMs, lane: LaneKey, wait: { readonly dueAt: EpochMs; readonly reason: string | null }): Settlement {
   const last = wait.reason !== null && leased.attempts === 1 ? { status: NOT_TRIED_STATUS, text: wait.reason, relay: lane } : null
-  return {
-    recipientId: leased.recipient.id,
-    token: leased.token,
-    change: { event: 'release', dueAt: wait.dueAt, lane },
-    at,
-    history: [],
-    last,
-    delayNoticeSent: false,
-  }
+  return settlementOf(leased, at, { change: { event: 'release', dueAt: wait.dueAt, lane }, history: [], last })
 }
 
 /** RFC 3463 §3.5: X.4.1, no answer from the host; the nearest to a lane that is suspended. */
 const NOT_TRIED_STATUS = '4.4.1'
 
 export function holdOf(leased: LeasedRecipient, at: EpochMs, kind: 'held' | 'quarantined', reason: string): Settlement {
-  return {
-    recipientId: leased.recipient.id,
-    token: leased.token,
-    change: { event: 'hold', reason },
-    at,
-    history: [{ kind, detail: { reason } }],
-    last: null,
-    delayNoticeSent: false,
-  }
+  return settlementOf(leased, at, { change: { event: 'hold', reason }, history: [{ kind, detail: { reason } }], last: null })
 }
 
 /** Stands for the relay of what went on as another message, so that lists can tell it from what was delivered. */
@@ -92,27 +76,25 @@ const REWRITTEN = 'rewritten'
 
 /** Its place is taken by another message: see `reentry.ts`. */
 export function rewrittenOf(leased: LeasedRecipient, at: EpochMs, reason: string): Settlement {
-  return {
-    recipientId: leased.recipient.id,
-    token: leased.token,
+  return settlementOf(leased, at, {
     change: { event: 'deliver' },
-    at,
     history: [{ kind: 'rewritten', detail: { reason } }],
     last: { status: '2.0.0', text: reason, relay: REWRITTEN },
-    delayNoticeSent: false,
-  }
+  })
 }
 
 export function discardOf(leased: LeasedRecipient, at: EpochMs, rule: string): Settlement {
-  return {
-    recipientId: leased.recipient.id,
-    token: leased.token,
-    change: { event: 'deliver' },
-    at,
-    history: [{ kind: 'discarded', detail: { reason: rule } }],
-    last: null,
-    delayNoticeSent: false,
-  }
+  return settlementOf(leased, at, { change: { event: 'deliver' }, history: [{ kind: 'discarded', detail: { reason: rule } }], last: null })
+}
+
+/** `delayNoticeSent`: a notice of the delay goes with it. */
+export function settlementOf(
+  leased: LeasedRecipient,
+  at: EpochMs,
+  { change, history, last }: Pick<Settlement, 'change' | 'history' | 'last'>,
+  delayNoticeSent = false,
+): Settlement {
+  return { recipientId: leased.recipient.id, token: leased.token, change, at, history, last, delayNoticeSent }
 }
 
 /** The lifetime is over and the lane is closed: nothing can be asked any more. */
