@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { createIntake } from '../../src/intake/intake.ts'
 import { StoreFault } from '../../src/ports/store-fault.ts'
 import { createFakeClock } from '../support/fake-clock.ts'
+import { freePort } from '../support/free-port.ts'
 import { waitUntil } from '../support/wait-for-signal.ts'
 import { cheapHash, HARSH, type Harness, LIMITS, makeListener, makeSettings, makeUser, startIntake } from './harness.ts'
 
@@ -11,13 +12,6 @@ afterEach(() => harness.end())
 
 const QUIET = { accepted: () => undefined, attempt: () => undefined, note: () => undefined }
 
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
 async function takenPort(): Promise<{ readonly port: number; readonly free: () => void }> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

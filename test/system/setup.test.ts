@@ -4,11 +4,11 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
-import net from 'node:net'
 import { delimiter, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { freePort, makeFolder, ROOT, removeFolder } from '../bars/support/server.ts'
+import { makeFolder, ROOT, removeFolder } from '../bars/support/server.ts'
 import { until } from '../bars/support/verdict.ts'
+import { freePort, isFree } from '../support/free-port.ts'
 import { runProgram } from './support/clients/run-program.ts'
 
 const LIMIT_MS = 90_000
@@ -132,12 +132,4 @@ async function stop(whom: 'the group' | 'npm alone' = 'the group'): Promise<void
   if (whom === 'npm alone') running.kill('SIGTERM')
   else process.kill(-running.pid, 'SIGINT')
   await gone
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = net.createServer()
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
 }

@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 
+export { freePort } from '../../support/free-port.ts'
+
 export const ROOT = new URL('../../../', import.meta.url).pathname
 export const NODE = join(ROOT, 'node_modules/node/bin/node')
 const MAIN = join(ROOT, 'bin/postern.mjs')
@@ -123,14 +125,6 @@ export async function runCli(args: readonly string[], codes: readonly number[] =
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
   if (!codes.includes(code ?? -1)) throw new Error(`postern ${args.join(' ')} ended with ${code}: ${out}${err}`)
   return out
-}
-
-export async function freePort(): Promise<number> {
-  const server = net.createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as net.AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 export function removeFolder(folder: string): void {
