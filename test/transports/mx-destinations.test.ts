@@ -7,10 +7,10 @@ import type { TlsRequirement } from '../../src/core/route.ts'
 import type { DestinationAnswer } from '../../src/ports/destinations.ts'
 import type { HostTls, PolicyHost, TlsPolicies } from '../../src/ports/tls-policies.ts'
 import { createMxDestinations, type MxDestinations } from '../../src/transports/mx-destinations.ts'
-import { createPlainPolicies } from '../../src/transports/plain-policies.ts'
 import { createFakeClock, type FakeClock } from '../support/fake-clock.ts'
 import { createFakeResolver, type FakeName, type FakeResolver } from '../support/fake-resolver.ts'
 import { makePolicy } from '../support/mx-stories.ts'
+import { createPlainPolicies } from '../support/plain-policies.ts'
 
 interface Bench {
   readonly destinations: MxDestinations
