@@ -5,6 +5,7 @@
  * (forward-confirmed reverse DNS, RFC 1912 §2.1).
  */
 import { parseIp } from '../core/ip-address.ts'
+import { reverseName } from '../core/reverse-name.ts'
 import type { DnsAnswer } from '../ports/dns-resolver.ts'
 import { type DnsLine, type Finding, findings, SERVER_GROUP } from './finding.ts'
 import type { EgressAddress, Subject } from './subject.ts'
@@ -78,7 +79,7 @@ export async function checkPtr({ facts, parts }: Subject): Promise<readonly Find
 
 async function ptrOf({ address, family, heloName }: EgressAddress, { parts }: Subject): Promise<Finding> {
   const say = findings('ptr', SERVER_GROUP)
-  const record = { name: reverseName(address), type: 'PTR' as const, value: heloName }
+  const record = { name: reverseName(address) ?? address, type: 'PTR' as const, value: heloName }
   const who = 'Whoever gave you the address (hosting provider, data centre) sets it, usually in their control panel.'
   const answer = await parts.dns.ptr(address)
   if (answer.kind === 'fault') return say.skipped(`the DNS could not be asked for the PTR record of ${address}: ${textOf(answer)}`, RESOLVER_ADVICE)
@@ -113,11 +114,4 @@ export function textOf({ code, message }: DnsAnswer<unknown> & { readonly kind: 
 function isSameAddress(a: string, b: string): boolean {
   const [left, right] = [parseIp(a), parseIp(b)]
   return left !== null && right !== null && left.family === right.family && left.value === right.value
-}
-
-/** `1.2.0.192.in-addr.arpa`, or nibbles under ip6.arpa (RFC 3596 §2.5). */
-export function reverseName(address: string): string {
-  if (!address.includes(':')) return `${address.split('.').toReversed().join('.')}.in-addr.arpa`
-  const nibbles = (parseIp(address)?.value ?? 0n).toString(16).padStart(32, '0')
-  return `${[...nibbles].toReversed().join('.')}.ip6.arpa`
 }

@@ -7,11 +7,12 @@
  */
 import { BlockList, isIPv6 } from 'node:net'
 import type { Clock } from '../../core/clock.ts'
+import { reverseName } from '../../core/reverse-name.ts'
 import type { DnsAnswer, DnsResolver } from '../../ports/dns-resolver.ts'
 import { AnswerCache, type Kept } from './answer-cache.ts'
 import { type Fault, ServerAsker } from './ask-servers.ts'
 import { type DnsServer, formatServer } from './exchange.ts'
-import { checkName, reverseName } from './names.ts'
+import { checkName } from './names.ts'
 import { Places } from './places.ts'
 import { A, AAAA, MX, PTR, type RecordKind, TLSA, TXT } from './record-kinds.ts'
 

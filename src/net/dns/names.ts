@@ -5,7 +5,6 @@
  * for something else (a dot within a label, a space, a control character) are read as `\DDD`
  * (RFC 1035 §5.1), and such a name is never asked for.
  */
-import { isIP } from 'node:net'
 import { MalformedAnswer } from './malformed-answer.ts'
 
 export type NameCheck =
@@ -31,25 +30,6 @@ export function checkName(text: string): NameCheck {
   if (name === '' || name.length > NAME_LENGTH_MAX) return { kind: 'impossible' }
   const sound = name.split('.').every((label) => label.length <= LABEL_LENGTH_MAX && LABEL.test(label))
   return sound ? { kind: 'name', name } : { kind: 'impossible' }
-}
-
-/** `1.2.0.192.in-addr.arpa`, or nibbles under ip6.arpa (RFC 1035 §3.5, RFC 3596 §2.5); null: no address. */
-export function reverseName(address: string): string | null {
-  const family = isIP(address)
-  if (family === 0 || address.includes('%')) return null
-  if (family === 4) return `${address.split('.').reverse().join('.')}.in-addr.arpa`
-  return `${[...ipv6Digits(address)].reverse().join('.')}.ip6.arpa`
-}
-
-/** All 32 digits of an IPv6 address. */
-function ipv6Digits(address: string): string {
-  // The parser of URLs compresses and folds an IPv4 tail into groups.
-  const plain = new URL(`http://[${address}]/`).hostname.slice(1, -1)
-  const [head = '', tail] = plain.split('::')
-  const groups = (text: string): readonly string[] => (text === '' ? [] : text.split(':').map((group) => group.padStart(4, '0')))
-  if (tail === undefined) return groups(head).join('')
-  const zeros = 8 - groups(head).length - groups(tail).length
-  return [...groups(head), ...Array.from({ length: zeros }, () => '0000'), ...groups(tail)].join('')
 }
 
 /**

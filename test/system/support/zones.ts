@@ -14,7 +14,7 @@ import { mkdirSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import packet from 'dns-packet'
-import { reverseName } from '../../../src/net/dns/names.ts'
+import { reverseName } from '../../../src/core/reverse-name.ts'
 import { anchorOf, updateKnot, writeKnot } from './zones-knot.ts'
 import { forgetInUnbound, writeUnbound } from './zones-unbound.ts'
 
