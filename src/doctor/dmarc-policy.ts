@@ -4,6 +4,7 @@
  * Found by walking up the tree. The domain's own record counts, else that of its organisation; the
  * organisation is the domain highest up that has a record, unless records say otherwise (`psd`).
  */
+import { readTagList } from '../core/tag-list.ts'
 import type { DnsResolver } from '../ports/dns-resolver.ts'
 import { textOf } from './check-names.ts'
 import type { SenderDomain } from './subject.ts'
@@ -67,7 +68,7 @@ function walkOf(domain: string): readonly string[] {
 /** RFC 9989 §4.10.2; without any record the domain itself. */
 export function organisationOf(domain: string, records: readonly DmarcRecord[]): string {
   for (const { domain: at, text } of records) {
-    const psd = tagOf(text, 'psd')?.toLowerCase()
+    const psd = readTagList(text).get('psd')?.toLowerCase()
     if (psd === 'n') return at
     if (psd === 'y' && at !== domain)
       return domain
@@ -87,14 +88,15 @@ export function policyFor(domain: string, records: readonly DmarcRecord[]): Dmar
 
 function readPolicy({ domain, text }: DmarcRecord, own: boolean): DmarcVerdict {
   const at = `_dmarc.${domain}`
-  const policy = ((own ? null : tagOf(text, 'sp')) ?? tagOf(text, 'p'))?.toLowerCase() ?? null
-  const reports = tagOf(text, 'rua') !== null
+  const tags = readTagList(text)
+  const policy = ((own ? undefined : tags.get('sp')) ?? tags.get('p'))?.toLowerCase() ?? null
+  const reports = tags.has('rua')
   const remedy = 'Let p= (and sp=) be none, quarantine or reject; keep the rest.'
   // RFC 9989 §4.7: without a valid p but with rua it counts as p=none.
   if (policy === null && !reports) return { kind: 'broken', at, why: 'it has no p=', remedy }
   if (policy !== null && policy !== 'none' && policy !== 'quarantine' && policy !== 'reject')
     return { kind: 'broken', at, why: `p=${policy.slice(0, 40)}`, remedy }
-  const isStrict = (tag: string): boolean => tagOf(text, tag)?.toLowerCase() === 's'
+  const isStrict = (tag: string): boolean => tags.get(tag)?.toLowerCase() === 's'
   return { kind: 'found', at, policy: policy ?? 'none', strictDkim: isStrict('adkim'), strictSpf: isStrict('aspf'), reports }
 }
 
@@ -110,13 +112,4 @@ export function isAligned(a: string, b: string, rule: { readonly organisation: s
   if (rule.strict) return false
   const within = (name: string): boolean => name === rule.organisation || name.endsWith(`.${rule.organisation}`)
   return within(a) && within(b)
-}
-
-/** A tag of a tag list, white space left out; null: there is none. */
-function tagOf(text: string, tag: string): string | null {
-  for (const part of text.split(';')) {
-    const at = part.indexOf('=')
-    if (at !== -1 && part.slice(0, at).trim() === tag) return part.slice(at + 1).replace(/\s+/g, '')
-  }
-  return null
 }

@@ -4,6 +4,7 @@
  * RFC 6376 §3.6.1, §3.6.2.2 (TXT), RFC 8463 §4 (Ed25519: the 32 octets of the key and nothing else).
  */
 import { createPublicKey, type KeyObject } from 'node:crypto'
+import { readTagList } from '../core/tag-list.ts'
 
 /** `s1._domainkey.example.com`. */
 export function recordName(selector: string, domain: string): string {
@@ -33,8 +34,8 @@ export type PublishedVerdict =
 
 /** `wanted` is ours, `records` are the texts found at its name. */
 export function comparePublished(wanted: string, records: readonly string[]): PublishedVerdict {
-  const ours = readTags(wanted)
-  const found = records.map(readTags).filter((tags) => tags.has('p'))
+  const ours = readTagList(wanted)
+  const found = records.map(readTagList).filter((tags) => tags.has('p'))
   const [tags, ...others] = found
   if (tags === undefined) return { kind: 'absent' }
   if (others.length > 0) return { kind: 'several' }
@@ -54,17 +55,6 @@ function forbidden(tags: ReadonlyMap<string, string>, type: string): string | nu
   if (hashes !== undefined && !listOf(hashes).includes('sha256')) return `it allows h=${hashes} only, and we sign with sha256`
   const services = listOf(tags.get('s') ?? '*')
   return services.includes('*') || services.includes('email') ? null : `it is not for mail (s=${services.join(':')})`
-}
-
-/** A tag list (RFC 6376 §3.2) without its white space; the first of each name. */
-function readTags(text: string): ReadonlyMap<string, string> {
-  const tags = new Map<string, string>()
-  for (const part of text.split(';')) {
-    const at = part.indexOf('=')
-    const name = part.slice(0, Math.max(at, 0)).trim()
-    if (at !== -1 && !tags.has(name)) tags.set(name, part.slice(at + 1).replace(/\s+/g, ''))
-  }
-  return tags
 }
 
 function listOf(value: string | undefined): readonly string[] {
