@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { EpochMs, QueueId } from '../../src/core/brand.ts'
@@ -187,6 +188,44 @@ describe('addresses with letters outside ASCII (RFC 6533)', () => {
     const changes = { recipients: [recipientOf({ reply: reply(550, null, 'Empfänger unbekannt') })] as const }
     expect(textOf(changes)).toContain('Empfänger unbekannt')
     expect(read(changes).groups[1]?.get('diagnostic-code')).toBe('smtp; 550 Empf?nger unbekannt')
+  })
+})
+
+describe('a report to another reader', () => {
+  const script =
+    'import sys,email,email.policy,json; m=email.message_from_bytes(sys.stdin.buffer.read(),policy=email.policy.SMTP); print(json.dumps([[p.get_content_type(),[type(d).__name__ for d in p.defects]] for p in m.walk()]))'
+  const readByPython = (request: DsnRequest) =>
+    JSON.parse(execFileSync('python3', ['-c', script], { input: composeDsn(request).content }).toString()) as readonly (readonly [string, readonly string[]])[]
+  const text = (type: string): readonly [string, readonly string[]] => [type, []]
+
+  // Python takes the groups of a delivery-status for messages of their own.
+  it.each([
+    [
+      'with the header of a mail that has a line of a megabyte',
+      requestOf({ original: originalOf({ content: Buffer.from(`${ORIGINAL}${'x'.repeat(1_000_000)}\r\n`) }) }),
+      ['text/rfc822-headers'],
+    ],
+    [
+      'with words in HTML',
+      requestOf({ recipients: [recipientOf({ reply: reply(550, null, '<script>alert(1)</script></pre>') })] }),
+      ['message/rfc822', 'text/plain'],
+    ],
+    [
+      'with letters outside ASCII in the original',
+      requestOf({ original: originalOf({ content: Buffer.from('Subject: Grüße\r\n\r\nGrüße\r\n') }) }),
+      ['message/rfc822', 'text/plain'],
+    ],
+  ])('is a report without defects: %s', (_, request, original) => {
+    const parts = readByPython(request)
+    expect(parts.filter(([, defects]) => defects.length > 0)).toEqual([])
+    expect(parts).toEqual([
+      text('multipart/report'),
+      text('text/plain'),
+      text('message/delivery-status'),
+      text('text/plain'),
+      text('text/plain'),
+      ...original.map(text),
+    ])
   })
 })
 
