@@ -1,9 +1,8 @@
 /**
  * A DKIM record as people paste it: into a form, or into a zone file.
  */
+import { txtStrings } from '../core/txt-strings.ts'
 
-/** RFC 1035 §3.3: octets of one character-string. */
-const STRING_OCTETS_MAX = 255
 export const RECORD_TTL_S = 3600
 
 export interface RecordText {
@@ -20,8 +19,7 @@ export interface RecordText {
 
 /** `value` is ASCII without quotes. */
 export function recordText(name: string, value: string): RecordText {
-  const strings: string[] = []
-  for (let at = 0; at < value.length; at += STRING_OCTETS_MAX) strings.push(value.slice(at, at + STRING_OCTETS_MAX))
+  const strings = txtStrings(value)
   const quoted = strings.map((text) => `"${text}"`)
   const held = quoted.length === 1 ? quoted.join('') : `( ${quoted.join('\n    ')} )`
   return { name, type: 'TXT', ttl: RECORD_TTL_S, value, strings, zoneLine: `${name}. ${RECORD_TTL_S} IN TXT ${held}` }

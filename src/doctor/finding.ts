@@ -3,6 +3,7 @@
  *
  * `skipped` is told, never hidden: a check that could not be made is not a check that passed.
  */
+import { txtStrings } from '../core/txt-strings.ts'
 
 export const CHECKS = [
   'hostname',
@@ -76,14 +77,12 @@ export function countFindings(all: readonly Finding[]): FindingCounts {
 
 /** In a zone file: `example.com. TXT "v=spf1 ..."`; texts longer than 255 octets in several strings (RFC 1035 §3.3). */
 export function formatDnsLine({ name, type, value }: DnsLine): string {
-  if (type === 'TXT') return `${name}. ${type} ${splitText(value)}`
+  if (type === 'TXT') return `${name}. ${type} ${quoteStrings(value)}`
   return `${name}. ${type} ${type === 'PTR' ? `${value}.` : value}`
 }
 
-const STRING_OCTETS_MAX = 255
-
-function splitText(value: string): string {
-  const parts: string[] = []
-  for (let from = 0; from < value.length || from === 0; from += STRING_OCTETS_MAX) parts.push(value.slice(from, from + STRING_OCTETS_MAX))
-  return parts.map((part) => `"${part.replace(/["\\]/g, '\\$&')}"`).join(' ')
+function quoteStrings(value: string): string {
+  return txtStrings(value)
+    .map((text) => `"${text.replace(/["\\]/g, '\\$&')}"`)
+    .join(' ')
 }
