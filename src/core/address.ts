@@ -135,6 +135,11 @@ export function parseDomain(text: string): Mailbox['domain'] | null {
   return fits ? (lower as DomainName) : null
 }
 
+/** The address in an address literal, `[192.0.2.1]`, `[IPv6:2001:db8::1]`; any other host stays as it is. */
+export function bareHost(host: string): string {
+  return host.replace(/^\[(?:IPv6:)?(.*)\]$/i, '$1')
+}
+
 /** Eight groups of hexadecimal digits, at most one `::`, the last two perhaps an IPv4 address (RFC 4291 §2.2). */
 export function isIpv6(text: string): boolean {
   const halves = text.split('::')

@@ -4,6 +4,7 @@
  * Of well-known providers the `include` is known, of other relays only the addresses of the host that
  * takes our mail, and they may send from others.
  */
+import { bareHost } from '../core/address.ts'
 import { kindOfAddress, parseIp } from '../core/ip-address.ts'
 import { RESOLVER_ADVICE } from './check-names.ts'
 import type { FindingState } from './finding.ts'
@@ -103,7 +104,7 @@ async function judgeUnknownRelay(domain: string, { name, hosts }: RelaySubject, 
 }
 
 async function addressesOf(host: string, { dns }: DoctorParts): Promise<readonly string[]> {
-  const literal = host.replace(/^\[(?:IPv6:)?(.*)\]$/i, '$1')
+  const literal = bareHost(host)
   if (parseIp(literal) !== null) return [literal]
   const answers = await Promise.all([dns.addresses(host, 4), dns.addresses(host, 6)])
   return answers.flatMap((answer) => (answer.kind === 'records' ? answer.records.slice(0, 2) : []))

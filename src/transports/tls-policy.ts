@@ -4,6 +4,7 @@
  * none: plain; may: TLS if offered, and plain on a new connection if it fails (RFC 7435); encrypt, verify
  * and dane: TLS or nothing is sent, neither content nor credentials. Handshakes are the dialer's.
  */
+import { bareHost } from '../core/address.ts'
 import type { TlsFacts } from '../core/outcome.ts'
 import type { RelayHost, TlsLevel, TlsRequirement } from '../core/route.ts'
 import type { DaneDemand } from '../core/tls-policy.ts'
@@ -51,7 +52,7 @@ export function isVerified(tls: TlsFacts | null, level: TlsLevel): boolean {
 /** `key` names host, port, policy and credential: sessions are resumed only under the same (C12). */
 export function tlsOptionsOf(host: RelayHost, tls: TlsRequirement, key: string): TlsOptions {
   return {
-    serverName: tls.serverName ?? host.host.replace(/^\[(?:IPv6:)?(.*)\]$/i, '$1'),
+    serverName: tls.serverName ?? bareHost(host.host),
     verify: tls.level === 'verify' || tls.level === 'dane',
     ca: tls.ca,
     minVersion: tls.minVersion,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { formatMailbox, formatReversePath, isIpv4, isIpv6, parseMailbox, parsePath, parseReversePath, sameMailbox } from '../../src/core/address.ts'
+import { bareHost, formatMailbox, formatReversePath, isIpv4, isIpv6, parseMailbox, parsePath, parseReversePath, sameMailbox } from '../../src/core/address.ts'
 
 function shown(text: string, smtputf8 = false): string | null {
   const mailbox = parseMailbox(text, { smtputf8 })
@@ -225,6 +225,14 @@ describe('address literals', () => {
   ])('%j is not IPv6', (text) => {
     expect(isIpv6(text)).toBe(false)
   })
+  it.each([
+    ['[192.0.2.1]', '192.0.2.1'],
+    ['[IPv6:2001:db8::1]', '2001:db8::1'],
+    ['[ipv6:::1]', '::1'],
+    ['[::1]', '::1'],
+    ['mx.example.com', 'mx.example.com'],
+    ['192.0.2.1', '192.0.2.1'],
+  ])('%s as a host is %s', (host, bare) => expect(bareHost(host)).toBe(bare))
   it('takes IPv4 in dotted decimal only', () => {
     expect(isIpv4('192.0.2.1')).toBe(true)
     for (const text of ['192.0.2', '192.0.2.1.', '192.0.2.256', '01.2.3.4', '1.2.3.4.5', '0x7f.0.0.1', '']) expect(isIpv4(text), text).toBe(false)
