@@ -20,6 +20,8 @@ import { type PlannedKey, planKeys } from './dkim-plan.ts'
 import { type RecordText, recordText } from './dkim-record-text.ts'
 import { findUser, isRoot } from './privileges.ts'
 
+export { recordName } from '../message/dkim-record.ts'
+
 export interface ListedKey extends PlannedKey {
   readonly selector: string
   /** Of RSA; null: another algorithm, or it could not be read. */

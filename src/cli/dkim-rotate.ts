@@ -4,7 +4,7 @@
 
 import { RSA_BITS_MIN } from '../app/config-dkim-keys.ts'
 import { askPublications } from '../app/dkim-dns.ts'
-import { addKeys, keyFile, type ListedKey, listKeys, removeKeys, switchKeys } from '../app/dkim-keys.ts'
+import { addKeys, keyFile, type ListedKey, listKeys, recordName, removeKeys, switchKeys } from '../app/dkim-keys.ts'
 import { formatMoment, freeSelector, nextStep, OLD_RECORD_DAYS } from '../app/dkim-plan.ts'
 import { type CliContext, CliError, EXIT, print } from './context.ts'
 import { describeVerdict, judge } from './dkim-check.ts'
@@ -112,7 +112,7 @@ function rest({ context, opened, domain, options }: Rotation, step: { readonly o
 
 function remove({ context, opened, domain, options }: Rotation, old: readonly ListedKey[]): void {
   changeFile(() => removeKeys(opened.file, old, opened.request))
-  const records = old.map((key) => `${key.selector}._domainkey.${key.domain}`)
+  const records = old.map((key) => recordName(key.selector, key.domain))
   const command = commandName(context, opened.file)
   if (
     answered(context, options, {

@@ -2,7 +2,7 @@
  * The DKIM keys we sign with against what is published (RFC 6376 §3.6.1).
  */
 import { assertNever } from '../core/brand.ts'
-import { comparePublished } from '../message/dkim-record.ts'
+import { comparePublished, recordName } from '../message/dkim-record.ts'
 import { RESOLVER_ADVICE, textOf } from './check-names.ts'
 import { senderAbove } from './dmarc-policy.ts'
 import { type DnsLine, type Finding, findings } from './finding.ts'
@@ -40,7 +40,7 @@ function judgeKeyless(domain: string): Finding {
 
 async function publishedOf(key: SigningKey, { parts }: Subject): Promise<Finding> {
   const say = findings('dkim', key.domain)
-  const name = `${key.selector}._domainkey.${key.domain}`
+  const name = recordName(key.selector, key.domain)
   const record: DnsLine = { name, type: 'TXT', value: key.record }
   const answer = await parts.dns.txt(name)
   if (answer.kind === 'fault') return say.skipped(`the DNS could not be asked for ${name}: ${textOf(answer)}`, RESOLVER_ADVICE)
