@@ -93,7 +93,7 @@ async function configured(host: PolicyHost, rule: Rule, scene: Scene): Promise<H
 async function byLevel(level: ConfiguredTlsLevel, host: PolicyHost, rule: Rule, scene: Scene): Promise<HostTls> {
   switch (level) {
     case 'none':
-      return tls({ ...plainRequirement(rule, level), basis: 'configured' })
+      return tls({ ...plainRequirement(rule, level), basis: 'configured', ...unprovedOf(host, rule) })
     case 'may':
     case 'encrypt':
     case 'verify':

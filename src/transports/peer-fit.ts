@@ -2,7 +2,7 @@
  * Whether this peer can take this message as it is, changed, or not at all; and with which parameters.
  *
  * Pure, from the capabilities of the session alone: size (RFC 1870 §6.1), 8-bit content (RFC 6152 §3),
- * SMTPUTF8 (RFC 6531 §3.5, where a domain alone is helped by its A-labels), REQUIRETLS (RFC 8689 §4.2).
+ * SMTPUTF8 (RFC 6531 §3.5, where a domain alone is helped by its A-labels), REQUIRETLS (`require-tls.ts`).
  * What it refuses never reaches the wire.
  */
 import { isNonAscii } from '../core/address.ts'
@@ -14,6 +14,7 @@ import { type EnhancedStatus, enhanced } from '../core/reply.ts'
 import type { EightBitVerdict } from '../message/eight-bit.ts'
 import type { Capabilities } from '../smtp/capabilities.ts'
 import type { MailParameters, RcptParameters } from '../smtp/command-format.ts'
+import { unmetBySession } from './require-tls.ts'
 
 /** What is known of octets above 127 in prefix and content. */
 export type EightBitState = { readonly kind: 'unknown' } | EightBitVerdict
@@ -39,9 +40,8 @@ export type Fit =
 
 export function decideFit(question: FitQuestion, peer: Capabilities): Fit {
   const { envelope } = question
-  if (envelope.requireTls && !(peer.requireTls && question.verified)) {
-    return unfit(enhanced(5, 7, 30), 'the message requires TLS on the whole way (REQUIRETLS) and the server does not promise it over verified TLS')
-  }
+  const unmet = envelope.requireTls ? unmetBySession(peer, question.verified) : null
+  if (unmet !== null) return { kind: 'unfit', failure: unmet }
   const internationalized = envelope.smtputf8 && !peer.smtputf8
   const mustConvert = !peer.eightBitMime && question.eightBit.kind !== 'seven-bit'
   if ((mustConvert && question.eightBit.kind === 'unknown') || (internationalized && question.headerIsAscii === null)) return { kind: 'look-first' }

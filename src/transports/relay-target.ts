@@ -8,9 +8,8 @@
 import type { Deferral } from '../core/classify.ts'
 import type { RemoteMta } from '../core/outcome.ts'
 import type { Credential, DirectSettings, EgressSide, HostAddress, MxHost, RelayHost, RelaySettings, Route } from '../core/route.ts'
-import type { TlsDemand } from '../core/tls-policy.ts'
 import type { NetworkAddress } from '../ports/network.ts'
-import { raiseTls } from './tls-raise.ts'
+import { type RaisedBy, raiseTls } from './tls-raise.ts'
 
 export interface HostTarget {
   /** What holds for every host of the relay, or for this host of a domain. */
@@ -65,12 +64,13 @@ export class RelayTargets {
   readonly #raised = new WeakMap<Route, readonly HostTarget[]>()
 
   /** The hosts of a route in the order to try: as configured, or by preference. None if they were not looked up. */
-  of(route: Ways): readonly HostTarget[] {
-    const { tlsDemand } = route
-    if (tlsDemand === undefined) return this.#plain(route)
+  of(route: Ways, requireTls = false): readonly HostTarget[] {
+    // Every rule demands at least what REQUIRETLS does, and it loses to nobody's header.
+    const demand = route.tlsDemand ?? (requireTls ? 'requiretls' : null)
+    if (demand === null) return this.#plain(route)
     let targets = this.#raised.get(route)
     if (targets === undefined) {
-      targets = raiseTargets(this.#plain(route), tlsDemand)
+      targets = raiseTargets(this.#plain(route), demand)
       this.#raised.set(route, targets)
     }
     return targets
@@ -143,7 +143,7 @@ function mxTarget(direct: DirectSettings, { name, addresses, tls }: MxHost): Hos
 }
 
 /** The same hosts, in the same order. Sessions are not shared with those of other demands, but where nothing is raised. */
-function raiseTargets(targets: readonly HostTarget[], demand: TlsDemand): readonly HostTarget[] {
+function raiseTargets(targets: readonly HostTarget[], demand: RaisedBy): readonly HostTarget[] {
   const raised = targets.map((target) => ({ target, now: raiseTarget(target, demand) }))
   return raised.map(({ target, now }) => {
     const { alike } = target
@@ -152,7 +152,7 @@ function raiseTargets(targets: readonly HostTarget[], demand: TlsDemand): readon
   })
 }
 
-function raiseTarget(target: HostTarget, demand: TlsDemand): HostTarget {
+function raiseTarget(target: HostTarget, demand: RaisedBy): HostTarget {
   const raised = raiseTls(target.relay.tls, demand)
   if (raised.kind === 'same') return target
   const key = `${target.key} ${demand}`

@@ -21,6 +21,7 @@ import type { HmacMd5 } from '../smtp/sasl.ts'
 import { lookAtContent } from './content-look.ts'
 import { HostMemory } from './host-memory.ts'
 import { type HostTarget, placeKey, RelayTargets } from './relay-target.ts'
+import { isUnmet, unmetBySetup } from './require-tls.ts'
 import { Ride, type RideEnd, type SetupFailure } from './ride.ts'
 import { SessionPool } from './session-pool.ts'
 import { judgeTransaction, refusedOutcome, type TransactionFacts, wasStale, worseOf } from './transaction-outcome.ts'
@@ -47,8 +48,6 @@ const BATCHES_PER_SESSION = 3
 const STALE_TRIES_MAX = 2
 /** Hosts and addresses tried after another one failed within the transaction or set-up. */
 const FURTHER_TRIES_MAX = 4
-/** 5.7.30. */
-const REQUIRETLS_DETAIL = 30
 const NOT_REACHED: HopVerdict = { kind: 'not-reached' }
 
 export function createSmtpTransport(parts: SmtpTransportParts): Transport {
@@ -81,7 +80,7 @@ class SmtpTransport implements Transport {
 
   #begin(batch: DeliveryBatch, signal: AbortSignal, parts: Pick<Ride, 'resolve' | 'reject'> & { readonly content: StoredContent }): void {
     const { route } = batch
-    const targets = route.kind === 'relay' || route.kind === 'mx' ? this.#targets.of(route) : []
+    const targets = route.kind === 'relay' || route.kind === 'mx' ? this.#targets.of(route, batch.message.envelope.requireTls) : []
     if (targets.length === 0) {
       parts.reject(new Error(`the smtp transport has no host for this route of kind ${route.kind}`))
       return
@@ -118,6 +117,8 @@ class SmtpTransport implements Transport {
         this.#nextHost(ride)
         return
       case 'not-reached':
+        // What an earlier host did not have says nothing of this one.
+        for (const { id } of ride.recipients) if (ride.outcomes.get(id)?.kind === 'failed') ride.outcomes.delete(id)
         if (ride.signal.aborted || ride.hostAt + 1 >= ride.hosts.length) this.#finish(ride, end.reason)
         else this.#nextHost(ride)
         return
@@ -174,7 +175,9 @@ class SmtpTransport implements Transport {
     const nowMs = this.#parts.clock.monotonicMs()
     ride.hop = (isDomainsDemand(ride.target, failure) ? null : hopVerdict(deferral, failure.reply)) ?? NOT_REACHED
     ride.last = { remote: failure.remote, tls: null, setupMs: 0, transferMs: 0, use: 0 }
-    this.#settleRest(ride, refusedOutcome(deferral, failure))
+    const unmet = unmetBySetup(ride.target.relay.tls, failure)
+    if (unmet === null) this.#settleRest(ride, refusedOutcome(deferral, failure))
+    else this.#settleUnmet(ride, refusedOutcome(unmet, failure))
     if (deferral.scope === 'credential') {
       this.#finish(ride, '')
       return
@@ -205,13 +208,15 @@ class SmtpTransport implements Transport {
     const outcome = refusedOutcome(fit.failure, { phase: 'mail', reply: null, remote })
     ride.last ??= { remote, tls: null, setupMs: ride.setupMs, transferMs: 0, use: 0 }
     ride.hop ??= { kind: 'healthy' }
+    if (fit.kind === 'unfit' && isUnmet(fit.failure)) {
+      this.#settleUnmet(ride, outcome)
+      ride.avoid = [...ride.avoid, placeKey(remote, ride.target)]
+      this.#nextHost(ride)
+      return
+    }
     if (fit.kind === 'unfit') {
       this.#settleRest(ride, outcome)
-      // RFC 8689 §4.2.1: another host may keep the promise of REQUIRETLS.
-      if (fit.failure.status.detail === REQUIRETLS_DETAIL && ride.hostAt + 1 < ride.hosts.length) {
-        ride.avoid = [...ride.avoid, placeKey(remote, ride.target)]
-        this.#nextHost(ride)
-      } else this.#finish(ride, '')
+      this.#finish(ride, '')
       return
     }
     for (const recipient of fit.unfit) ride.outcomes.set(recipient.id, outcome)
@@ -233,6 +238,11 @@ class SmtpTransport implements Transport {
 
   #settleRest(ride: Ride, outcome: RecipientOutcome): void {
     for (const recipient of ride.recipients) ride.outcomes.set(recipient.id, outcome)
+  }
+
+  /** RFC 8689 §4.2.1: each host is asked before REQUIRETLS fails a message; one that could not be asked may keep it later. */
+  #settleUnmet(ride: Ride, outcome: RecipientOutcome): void {
+    for (const { id } of ride.recipients) if (ride.outcomes.get(id)?.kind !== 'deferred') ride.outcomes.set(id, outcome)
   }
 
   /** Recipients without an outcome were not asked: `untriedReason` says why. */

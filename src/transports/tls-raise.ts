@@ -1,5 +1,5 @@
 /**
- * Hosts under a demand of their own: what `tlsPolicy.require` or `TLS-Required: No` make of what a way demands.
+ * Hosts under a demand of their own: what `tlsPolicy.require`, REQUIRETLS or `TLS-Required: No` make of what a way demands.
  *
  * Pure. A level is raised and never lowered, but by `relaxed`, which undoes what is published or configured
  * for a domain (RFC 8689 §5).
@@ -11,17 +11,21 @@ import type { TlsDemand } from '../core/tls-policy.ts'
 
 const STRENGTH: Readonly<Record<TlsLevel, number>> = { none: 0, may: 1, encrypt: 2, verify: 3, dane: 4 }
 
+/** REQUIRETLS asks for more than encryption; the rest is decided once the server was heard: `require-tls.ts`. */
+export type RaisedBy = TlsDemand | 'requiretls'
 export type Raised =
   | { readonly kind: 'same' }
   | { readonly kind: 'changed'; readonly tls: TlsRequirement }
   /** The host can never meet it. */
   | { readonly kind: 'refused'; readonly deferral: Deferral }
 
-export function raiseTls(tls: TlsRequirement, demand: TlsDemand): Raised {
+export function raiseTls(tls: TlsRequirement, demand: RaisedBy): Raised {
   switch (demand) {
     case 'encrypt':
     case 'verify':
       return STRENGTH[tls.level] >= STRENGTH[demand] ? { kind: 'same' } : { kind: 'changed', tls: { ...tls, level: demand, basis: 'configured' } }
+    case 'requiretls':
+      return STRENGTH[tls.level] >= STRENGTH.encrypt ? { kind: 'same' } : { kind: 'changed', tls: { ...tls, level: 'encrypt', basis: 'requiretls' } }
     case 'dane-only':
       if (tls.level === 'dane') return { kind: 'same' }
       return { kind: 'refused', deferral: classifyFault('tls-policy', { kind: 'tls-policy', detail: NO_DANE }) }

@@ -151,13 +151,13 @@ describe('SMTPUTF8', () => {
 })
 
 describe('REQUIRETLS', () => {
-  it('fails with 5.7.30 where the peer does not promise it', async () => {
+  it('fails where the peer has no TLS, which hears nothing of it', async () => {
     const { outcomes, peer } = await sendTo({}, { requireTls: true })
-    expect(outcomes).toEqual(['failed 5.7.30 message at mail'])
+    expect(outcomes).toEqual(['failed 5.7.10 message at starttls'])
     expect(peer.lines).toEqual(['EHLO postern.test'])
   })
   it('fails where the promise came outside verified TLS', async () => {
-    expect((await sendTo({ capabilities: [...CAPABILITIES, 'REQUIRETLS'] }, { requireTls: true })).outcomes).toEqual(['failed 5.7.30 message at mail'])
+    expect((await sendTo({ capabilities: [...CAPABILITIES, 'REQUIRETLS'] }, { requireTls: true })).outcomes).toEqual(['failed 5.7.10 message at starttls'])
   })
 })
 

@@ -3,10 +3,11 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import type { TlsLevel, TlsRequirement } from '../../src/core/route.ts'
 import type { ReportedPolicy, TlsaRecord, TlsDemand } from '../../src/core/tls-policy.ts'
 import type { TlsReports } from '../../src/ports/tls-reports.ts'
-import { raiseTls } from '../../src/transports/tls-raise.ts'
+import { type RaisedBy, raiseTls } from '../../src/transports/tls-raise.ts'
 import { CAPABILITIES, close, expectLine, greeted, type ScriptedPeer, type Step, send, serve, startPeer, stay } from '../support/scripted-peer.ts'
 import { type BatchOptions, createBench, makeBatch, makeRelay, outcomesOf, reasonOf } from '../support/smtp-bench.ts'
 import { createTestAuthority, type TestAuthority, type TestCertificate } from '../support/test-certificates.ts'
+import { waitUntil } from '../support/wait-for-signal.ts'
 
 let authority: TestAuthority
 let good: TestCertificate
@@ -64,7 +65,7 @@ function plainOf(peer: ScriptedPeer): string {
 
 describe('a demand for chosen mail', () => {
   const LEVELS: readonly TlsLevel[] = ['none', 'may', 'encrypt', 'verify', 'dane']
-  const levelUnder = (level: TlsLevel, demand: TlsDemand): string => {
+  const levelUnder = (level: TlsLevel, demand: RaisedBy): string => {
     const raised = raiseTls({ level, ca: null, serverName: null, minVersion: 'TLSv1.2' }, demand)
     return raised.kind === 'changed' ? raised.tls.level : raised.kind
   }
@@ -73,6 +74,7 @@ describe('a demand for chosen mail', () => {
     ['verify', ['verify', 'verify', 'verify', 'same', 'same']],
     ['dane-only', ['refused', 'refused', 'refused', 'refused', 'same']],
     ['relaxed', ['none', 'may', 'may', 'may', 'may']],
+    ['requiretls', ['encrypt', 'encrypt', 'same', 'same', 'same']],
   ] as const)('%s makes of none, may, encrypt, verify, dane: %j', (demand, expected) => {
     expect(LEVELS.map((level) => levelUnder(level, demand))).toEqual(expected)
   })
@@ -153,14 +155,60 @@ describe('REQUIRETLS (RFC 8689)', () => {
     expect(peer.lines.find((line) => line.startsWith('MAIL'))).toContain('REQUIRETLS')
   })
   it.each([
-    ['promises nothing', () => greetingTls(good, [...CAPABILITIES, 'STARTTLS']), {}],
-    ['has another certificate', () => greetingTls(other), {}],
-    ['has no TLS', () => [send('220 x'), serve({ capabilities: [...CAPABILITIES, 'REQUIRETLS'] })], {}],
-    ['has a name from plain DNS', () => greetingTls(good), { hostUnproved: true }],
-  ] as const)('fails 5.7.30 at a peer that %s', async (_, script, tls) => {
+    ['promises nothing', () => greetingTls(good, [...CAPABILITIES, 'STARTTLS']), {}, '5.7.30 message at mail'],
+    ['has another certificate', () => greetingTls(other), {}, '5.7.10 message at mail'],
+    ['has no TLS', () => [send('220 x'), serve({ capabilities: [...CAPABILITIES, 'REQUIRETLS'] })], {}, '5.7.10 message at starttls'],
+    ['has a name from plain DNS', () => greetingTls(good), { hostUnproved: true }, '5.7.10 message at mail'],
+  ] as const)('fails at a peer that %s', async (_, script, tls, expected) => {
     const peer = await peerOf(script())
-    expect((await sendTo(peer, 'may', { ...wanting, tls })).outcomes).toEqual(['failed 5.7.30 message at mail'])
+    const { outcomes, report } = await sendTo(peer, 'may', { ...wanting, tls })
+    expect(outcomes).toEqual([`failed ${expected}`])
+    expect(report.hop.kind).not.toBe('unwell')
     expect(peer.contents).toEqual([])
+  })
+  it.each([
+    ['is refused', () => greeted(OFFERED, expectLine('STARTTLS'), send('454 4.7.0 not now'), stay), '4.7.0'],
+    ['breaks', () => greeted(OFFERED, expectLine('STARTTLS'), send('220 go'), close), '4.7.5'],
+  ])('waits where TLS %s for now, and never goes on without', async (_, script, status) => {
+    const peer = await peerOf(script(), greetingTls(good))
+    const { outcomes, report, deliver } = await sendTo(peer, 'may', wanting)
+    expect(outcomes).toEqual([`deferred ${status} hop at starttls`])
+    expect(report.hop).toEqual({ kind: 'not-reached' })
+    expect(plainOf(peer)).not.toMatch(/canary|MAIL/)
+    // Whatever level may remembers of the host.
+    const relay = makeRelay(peer, { hosts: [{ host: 'relay.test' }], tls: { level: 'may', ca: authority.ca } })
+    expect(outcomesOf(await deliver(makeBatch(relay, wanting.batch)))).toEqual(['delivered 2.0.0'])
+  })
+  it.each([
+    ['before', true],
+    ['behind', false],
+  ])('waits for a host that may keep it later, %s one that cannot', async (_, isFirst) => {
+    const broken = await peerOf(greeted(OFFERED, expectLine('STARTTLS'), send('454 4.7.0 not now'), stay))
+    const never = await peerOf(greetingPlain)
+    const both = [
+      { host: 'relay.test', port: broken.port },
+      { host: '127.0.0.1', port: never.port },
+    ]
+    const { outcomes } = await sendTo(broken, 'may', { ...wanting, hosts: isFirst ? both : both.toReversed() })
+    expect(outcomes).toEqual(['deferred 4.7.0 hop at starttls'])
+    expect([broken, never].map((peer) => peer.connections.length)).toEqual([1, 1])
+  })
+  it('is not failed by one host where the other could not be asked about it', async () => {
+    const never = await peerOf(greetingTls(good, [...CAPABILITIES, 'STARTTLS']))
+    const broken = await peerOf(greeted(OFFERED, expectLine('STARTTLS'), send('454 4.7.0 not now'), stay))
+    const { deliver, clock } = createBench({ names: { 'relay.test': ['127.0.0.1'], 'other.test': ['127.0.0.1'] } })
+    const hosts = [
+      { host: 'relay.test', port: never.port },
+      { host: 'other.test', port: broken.port },
+    ]
+    const relay = makeRelay(never, { hosts, tls: { level: 'may', ca: authority.ca }, limits: { sessionsMax: 1 } })
+    // The second waits for a session that the first has opened, and that does not come about.
+    const reports = Promise.all([1, 2].map(() => deliver(makeBatch(relay, { ...wanting.batch, sessionsMax: 1 }))))
+    await waitUntil(() => never.connections[0]?.closed === true, 'the end of the first session')
+    // The place of a session that ended rests for milliseconds before it is given away.
+    while (broken.connections.length === 0) await clock.advance(5)
+    expect((await reports).flatMap(outcomesOf)).toEqual(['deferred 4.7.0 hop at starttls', 'untried: the server refused the session while starting TLS'])
+    expect(broken.connections).toHaveLength(1)
   })
   it('counts a name from plain DNS where the operator demands verify for it', async () => {
     const peer = await peerOf(greetingTls(good))
