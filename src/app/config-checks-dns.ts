@@ -1,7 +1,7 @@
 /**
  * What the keys of `dns` say of each other. Pure.
  */
-import { isLoopbackAddress } from '../net/dns/dns-resolver.ts'
+import { isLoopbackAddress } from '../core/ip-address.ts'
 import { checkedValue } from './config-implied.ts'
 import type { KeyedFault } from './config-problems.ts'
 import type { Config } from './config-schema.ts'

@@ -7,6 +7,7 @@
  */
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
+import { isLoopbackAddress } from '../core/ip-address.ts'
 import type { RelayHost } from '../core/route.ts'
 import { USER_NAME } from '../mailbox/place.ts'
 import { type Fault, quote } from './config-errors.ts'
@@ -46,8 +47,7 @@ export function parseListener(text: string): Parsed<ListenerAddress> {
 
 /** `127.0.0.0/8`, `::1`, `localhost`. Anything else is reachable from outside. */
 export function isLoopback(host: string): boolean {
-  if (host === 'localhost') return true
-  return ipaddr.isValid(host) && ipaddr.process(host).range() === 'loopback'
+  return host === 'localhost' || isLoopbackAddress(host)
 }
 
 const SERVICES: ReadonlyMap<string, { readonly port: number; readonly implicitTls: boolean }> = new Map([

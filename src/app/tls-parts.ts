@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { Clock } from '../core/clock.ts'
-import { isInNetwork, kindOfAddress, parseIp } from '../core/ip-address.ts'
+import { kindWhereAllowed, parseIp } from '../core/ip-address.ts'
 import { composeTlsReportMail } from '../message/tls-report-mail.ts'
 import { postReport } from '../net/report-post.ts'
 import { createStsFetcher } from '../net/sts-fetcher.ts'
@@ -103,7 +103,5 @@ const compress = promisify(gzip)
 /** As for MX hosts: strangers choose what their DNS says. */
 function mayDial(address: string, { allowed }: MxPolicy): boolean {
   const ip = parseIp(address)
-  if (ip === null) return false
-  const kind = kindOfAddress(ip)
-  return kind === 'public' || (kind !== 'nowhere' && allowed.some((network) => isInNetwork(ip, network)))
+  return ip !== null && kindWhereAllowed(ip, allowed) === 'public'
 }

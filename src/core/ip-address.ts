@@ -54,6 +54,25 @@ export function kindOfAddress(ip: IpAddress): AddressKind {
   return 'public'
 }
 
+/**
+ * The same where an operator allows networks: what is in them counts as public. Nothing makes a host of
+ * what is none.
+ */
+export function kindWhereAllowed(ip: IpAddress, allowed: readonly IpNetwork[]): AddressKind {
+  const kind = kindOfAddress(ip)
+  return (kind === 'private' || kind === 'loopback') && allowed.some((network) => isInNetwork(ip, network)) ? 'public' : kind
+}
+
+/**
+ * Whether only this machine can be behind an address, so that what comes from there is believed. Narrower than the
+ * kind `loopback`: listening on 0.0.0.0 is listening everywhere.
+ */
+export function isLoopbackAddress(text: string): boolean {
+  const ip = parseIp(text)
+  return ip !== null && OWN.some((network) => isInNetwork(ip, network))
+}
+
+const OWN = ['127.0.0.0/8', '::1', '::ffff:127.0.0.0/104'].map(parseIpNetwork)
 const NAT64 = parseIpNetwork('64:ff9b::/96')
 const MAPPED = parseIpNetwork('::ffff:0:0/96')
 /** First match counts. The unspecified address dials this machine on most systems; 0/8 is "this network" (RFC 1122 §3.2.1.3). */

@@ -6,7 +6,7 @@
  * faults defer. Answers name no host twice and stay within the caps. Looking up is `mx-destinations.ts`.
  */
 import type { Deferral, Failure } from '../core/classify.ts'
-import { type AddressKind, type IpAddress, type IpNetwork, isInNetwork, kindOfAddress, parseIp } from '../core/ip-address.ts'
+import { type AddressKind, type IpNetwork, kindWhereAllowed, parseIp } from '../core/ip-address.ts'
 import { type EnhancedStatus, enhanced } from '../core/reply.ts'
 import type { HostAddress } from '../core/route.ts'
 import type { DnsAnswer, MxRecord } from '../ports/dns-resolver.ts'
@@ -134,7 +134,7 @@ function addressesOf(host: LookedUpHost, policy: MxPolicy): { readonly addresses
     if (answer.kind !== 'records') continue
     for (const address of answer.records) {
       const ip = parseIp(address)
-      const kind = ip === null || ip.family !== family ? 'nowhere' : kindFor(ip, policy)
+      const kind = ip === null || ip.family !== family ? 'nowhere' : kindWhereAllowed(ip, policy.allowed)
       if (kind !== 'public') kinds.add(kind)
       else if (isFamilyOff(family, policy)) otherFamily = true
       else addresses.push({ address, family })
@@ -148,12 +148,6 @@ function addressesOf(host: LookedUpHost, policy: MxPolicy): { readonly addresses
 
 function isFamilyOff(family: 4 | 6, { families }: MxPolicy): boolean {
   return families !== 'auto' && families !== (family === 4 ? 'ipv4' : 'ipv6')
-}
-
-/** What the operator allows counts as public; nothing makes a host of what is none. */
-function kindFor(ip: IpAddress, policy: MxPolicy): AddressKind {
-  const kind = kindOfAddress(ip)
-  return kind !== 'public' && kind !== 'nowhere' && policy.allowed.some((network) => isInNetwork(ip, network)) ? 'public' : kind
 }
 
 /** IPv6 and IPv4 in turn, so that neither family hides behind many addresses of the other (RFC 8305 §4). */

@@ -3,7 +3,7 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isInNetwork, kindOfAddress, parseIp, parseIpNetwork } from '../../src/core/ip-address.ts'
+import { isInNetwork, isLoopbackAddress, kindOfAddress, kindWhereAllowed, parseIp, parseIpNetwork } from '../../src/core/ip-address.ts'
 
 const kindOf = (text: string) => {
   const ip = parseIp(text)
@@ -46,6 +46,29 @@ describe('the kind of an address', () => {
 
   it.each(['', '1.2.3', '1.2.3.4.5', '010.0.0.1', '1.2.3.256', 'fe80::1%eth0', ':::', '1::2::3', 'mx.example.com', '[::1]'])('%j is no address', (text) =>
     expect(parseIp(text)).toBeNull(),
+  )
+})
+
+describe('an allowed network', () => {
+  const allowed = ['127.0.0.0/8', '10.0.0.0/8', '224.0.0.0/4'].map(parseIpNetwork)
+  it.each([
+    ['127.0.0.1', 'public'],
+    ['10.1.2.3', 'public'],
+    ['192.168.1.1', 'private'],
+    ['::1', 'loopback'],
+    ['8.8.8.8', 'public'],
+    ['224.0.0.1', 'nowhere'],
+  ])('makes %s %s', (address, kind) => {
+    const ip = parseIp(address)
+    expect(ip === null ? null : kindWhereAllowed(ip, allowed)).toBe(kind)
+  })
+})
+
+describe('an address that only this machine can have', () => {
+  it.each(['127.0.0.1', '127.255.255.255', '::1', '::ffff:127.0.0.1', '::ffff:7f09:1'])('is %s', (text) => expect(isLoopbackAddress(text)).toBe(true))
+  it.each(['0.0.0.0', '::', '126.255.255.255', '128.0.0.1', '::2', '::ffff:128.0.0.1', '64:ff9b::7f00:1', '::1%lo', '127.1', 'localhost', ''])(
+    'is not %j',
+    (text) => expect(isLoopbackAddress(text)).toBe(false),
   )
 })
 

@@ -5,8 +5,8 @@
  * that a dead resolver is asked once for a name (N11). AD bits count only from servers configured as
  * validating and reached over loopback: anybody in between could set them (RFC 7672 §1.3, N14).
  */
-import { BlockList, isIPv6 } from 'node:net'
 import type { Clock } from '../../core/clock.ts'
+import { isLoopbackAddress } from '../../core/ip-address.ts'
 import { reverseName } from '../../core/reverse-name.ts'
 import type { DnsAnswer, DnsResolver } from '../../ports/dns-resolver.ts'
 import { AnswerCache, type Kept } from './answer-cache.ts'
@@ -166,15 +166,6 @@ class Resolver implements DnsClient {
     this.#cache.clear()
     this.#asker.forget()
   }
-}
-
-/** Through this machine's own network stack only: nobody else can write its answers. */
-export function isLoopbackAddress(address: string): boolean {
-  if (address.includes('%')) return false
-  const loopback = new BlockList()
-  loopback.addSubnet('127.0.0.0', 8, 'ipv4')
-  loopback.addAddress('::1', 'ipv6')
-  return loopback.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }
 
 function isSame(one: DnsServer, other: DnsServer | undefined): boolean {
