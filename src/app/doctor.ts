@@ -147,6 +147,7 @@ async function egressOf(request: DoctorRequest, settings: ServerSettings, direct
   return all.map(({ address, family }) => ({ address, family, isPublic: isPublic(address, named), heloName: heloName(family) }))
 }
 
+/** Narrower than the kinds of `core/ip-address.ts`, which say what may be dialled: nobody sends from addresses for documentation or tunnels. */
 function isPublic(address: string, named: readonly { readonly address: string }[]): boolean {
   return named.some((one) => one.address === address) || ipaddr.process(address).range() === 'unicast'
 }
