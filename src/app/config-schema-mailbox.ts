@@ -38,8 +38,13 @@ export const mailboxSchema = z
     deliveryTime: duration('5s', '1h')
       .default('2m')
       .describe('Longest delivery, waiting for locks included. A home on a file server that hangs holds up its own user that long, and nobody else.'),
-    uidMin: z.int().min(1).max(2_000_000_000).default(1000).describe('Users with lower numbers are users of the system, which get no mail. Root never does.'),
-    users: z.array(line).max(1000).default([]).describe('Users of the system that get mail all the same.'),
+    uidMin: z
+      .int()
+      .min(1)
+      .max(2_000_000_000)
+      .default(1000)
+      .describe("Users with lower numbers are programs: their mail is root's. Root itself never gets mail."),
+    users: z.array(line).max(1000).default([]).describe('Programs that get mail all the same.'),
     lmtp: parsed(parseLmtpServer)
       .optional()
       .describe('An LMTP server that takes the mail of local users instead: unix:/run/dovecot/lmtp, or HOST:PORT. What is above does not apply then.'),

@@ -12,7 +12,7 @@ import { type AliasTable, parseAliases, resolveIncludes } from '../rewrite/alias
 import { parsePatternFile } from '../rewrite/pattern-file.ts'
 import { createRewriter, type ExplainedRewriter } from '../rewrite/rewriter.ts'
 import { type LocalRules, localMailNow, type RecipientRule, type RecipientTable, type RewriteSettings, type TableState } from '../rewrite/settings.ts'
-import { parsePasswd } from '../rewrite/system-users.ts'
+import { type PeopleRule, parsePasswd, type SystemUsers } from '../rewrite/system-users.ts'
 import type { LocalPlan, PlannedRule, RewritePlan, TableFileSpec } from './settings-rewrite.ts'
 import { openTableFile, type TableFile } from './table-file.ts'
 
@@ -79,19 +79,26 @@ function ruleOf(rule: PlannedRule, files: OpenTables): RecipientRule {
 
 function localOf(plan: LocalPlan, files: OpenTables): LocalRules {
   const { domains, recipientDelimiter, users, aliases, root, unknownUsers } = plan
-  const listed: TableState<ReadonlyMap<string, string>> | null =
-    users.kind === 'list' ? { kind: 'ready', table: new Map(users.names.map((name) => [name.toLowerCase(), name])) } : null
+  const system = users.kind === 'system' ? files.users(users.path, users.people) : null
+  const listed = new Map((users.kind === 'list' ? users.names : []).map((name) => [name.toLowerCase(), name]))
   return {
     domains,
     recipientDelimiter,
-    users: listed === null && users.kind === 'system' ? files.users(users.path) : () => listed ?? NO_USERS,
+    users: system === null ? () => ({ kind: 'ready', table: listed }) : () => namesIn(system()),
+    programs: () => programsIn(system?.() ?? null),
     aliases: aliases === null ? null : files.aliases(aliases.path, aliases.include),
     root,
     unknownUsers,
   }
 }
 
-const NO_USERS: TableState<ReadonlyMap<string, string>> = { kind: 'ready', table: new Map() }
+function namesIn(state: TableState<SystemUsers>): TableState<ReadonlyMap<string, string>> {
+  return state.kind === 'ready' ? { kind: 'ready', table: state.table.names } : state
+}
+function programsIn(state: TableState<SystemUsers> | null): ReadonlySet<string> {
+  return state?.kind === 'ready' ? state.table.programs : NO_PROGRAMS
+}
+const NO_PROGRAMS: ReadonlySet<string> = new Set()
 
 /** Table files by what they are read as; those that were open before are taken over. */
 class OpenTables {
@@ -118,8 +125,12 @@ class OpenTables {
     })
   }
 
-  users(path: string): () => TableState<ReadonlyMap<string, string>> {
-    return this.#take(`users ${path}`, path, { parse: parsePasswd, describe: ({ size }) => ({ entries: size, warnings: [] }) })
+  users(path: string, people: PeopleRule): () => TableState<SystemUsers> {
+    const key = `users ${path} ${people.uidMin} ${people.named.join(' ')}`
+    return this.#take<SystemUsers>(key, path, {
+      parse: (text) => parsePasswd(text, people),
+      describe: ({ names }) => ({ entries: names.size, warnings: [] }),
+    })
   }
 
   /** Those that the other one has taken over stay open. */

@@ -8,6 +8,7 @@ import { compileAddressPattern } from '../core/pattern.ts'
 import type { AddressMap } from '../rewrite/address-map.ts'
 import { compilePattern } from '../rewrite/pattern.ts'
 import type { RecipientTable, RewriteLimits, RewriteSettings, SendAsRule, SenderRule } from '../rewrite/settings.ts'
+import type { PeopleRule } from '../rewrite/system-users.ts'
 import { parseTarget, type Target } from '../rewrite/target.ts'
 import { listOf } from './config-scalars.ts'
 import type { Config } from './config-schema.ts'
@@ -28,7 +29,7 @@ export interface LocalPlan {
   readonly domains: ReadonlySet<string>
   readonly recipientDelimiter: string
   /** A list of names, or the file that holds them. */
-  readonly users: { readonly kind: 'list'; readonly names: readonly string[] } | { readonly kind: 'system'; readonly path: string }
+  readonly users: { readonly kind: 'list'; readonly names: readonly string[] } | { readonly kind: 'system'; readonly path: string; readonly people: PeopleRule }
   readonly aliases: { readonly path: string; readonly include: boolean } | null
   readonly root: readonly Target[] | null
   readonly unknownUsers: Target | null
@@ -68,11 +69,16 @@ function planLocal(config: Config, folder: string): LocalPlan | null {
   return {
     domains: localDomainsOf(config),
     recipientDelimiter: local.recipientDelimiter,
-    users: local.users === 'system' ? { kind: 'system', path: PASSWD } : { kind: 'list', names: local.users },
+    users: local.users === 'system' ? { kind: 'system', path: PASSWD, people: peopleOf(local) } : { kind: 'list', names: local.users },
     aliases: file === undefined ? null : { path: resolve(folder, file.file), include: file.include },
     root: local.root === undefined ? null : listOf(local.root).map(targetOf),
     unknownUsers: local.unknownUsers === 'refuse' ? null : targetOf(local.unknownUsers),
   }
+}
+
+/** A mail store knows by itself who gets mail. */
+function peopleOf({ mailbox }: NonNullable<Config['local']>): PeopleRule {
+  return { uidMin: mailbox.lmtp === undefined ? mailbox.uidMin : 0, named: mailbox.users }
 }
 
 function planRule(rule: RecipientRuleConfig, place: string, folder: string): PlannedRule {

@@ -171,9 +171,10 @@ function aliasFor(mailbox: Mailbox, local: LocalRules): Step {
     const targets = aliases?.table.get(name)
     if (targets !== undefined) return { kind: 'targets', rule: `alias ${name}`, targets, extension: '' }
     if (name === 'root' && local.root !== null) return { kind: 'targets', rule: 'local.root', targets: local.root, extension: '' }
+    const isProgram = local.programs().has(name)
     // Whose name a user has is his; a role is somebody else's only where there is no such user.
-    if (users.kind === 'ready' && users.table.has(name)) return NO_STEP
-    const role = ROLES.get(name)
+    if (users.kind === 'ready' && users.table.has(name) && !isProgram) return NO_STEP
+    const role = ROLES.get(name) ?? (isProgram ? 'root' : undefined)
     if (role !== undefined)
       return { kind: 'targets', rule: `${name} is ${role} by default`, targets: [{ kind: 'name', localPart: role, exact: false }], extension: '' }
   }

@@ -37,6 +37,8 @@ export interface LocalRules {
   readonly domains: ReadonlySet<string>
   readonly recipientDelimiter: string
   readonly users: () => TableState<ReadonlyMap<string, string>>
+  /** Those of them that are programs' and get no mail, in lower case: their mail is root's. */
+  readonly programs: () => ReadonlySet<string>
   /** Null: no aliases file. */
   readonly aliases: (() => TableState<AliasTable>) | null
   /** Where root's mail goes if no alias says it; null: to the user of that name. */

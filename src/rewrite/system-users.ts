@@ -1,5 +1,5 @@
 /**
- * Names of the system's users, from /etc/passwd as passwd(5) describes it.
+ * Names of the system's users, from /etc/passwd as passwd(5) describes it, and which of them are no people.
  *
  * Only names are taken: whose mailbox is where is the mailbox transport's to know. Lines that are none
  * (`+::::::` of NIS, comments) are passed over, as libc does.
@@ -7,14 +7,33 @@
 import { TableFault } from './table-lines.ts'
 
 const NAME = /^[A-Za-z0-9_][^\s:,/\p{Cc}]{0,63}$/u
+/** The kernel's overflow user: it has no home on any system. */
+const NOBODY = 65_534
 
-/** Names by their lower case. Throws `TableFault` if there is not one: an empty table would refuse all mail. */
-export function parsePasswd(text: string): ReadonlyMap<string, string> {
-  const users = new Map<string, string>()
+export interface SystemUsers {
+  /** As the system spells them, by their lower case. */
+  readonly names: ReadonlyMap<string, string>
+  /** Users of programs, which get no mail, in lower case. */
+  readonly programs: ReadonlySet<string>
+}
+/** Who is no program: numbers from `uidMin`, and those `named`. */
+export interface PeopleRule {
+  readonly uidMin: number
+  readonly named: readonly string[]
+}
+
+/** Throws `TableFault` if there is not one: an empty table would refuse all mail. Root is neither person nor program. */
+export function parsePasswd(text: string, { uidMin, named }: PeopleRule): SystemUsers {
+  const names = new Map<string, string>()
+  const programs = new Set<string>()
   for (const line of text.split('\n')) {
-    const name = line.slice(0, Math.max(0, line.indexOf(':')))
-    if (NAME.test(name) && !users.has(name.toLowerCase())) users.set(name.toLowerCase(), name)
+    const [name = '', , uid = ''] = line.split(':', 3)
+    const key = name.toLowerCase()
+    if (!line.includes(':') || !NAME.test(name) || names.has(key)) continue
+    names.set(key, name)
+    const number = Number(uid)
+    if (/^[1-9]\d*$/.test(uid) && (number < uidMin || number === NOBODY) && !named.includes(name)) programs.add(key)
   }
-  if (users.size === 0) throw new TableFault(null, 'holds no users')
-  return users
+  if (names.size === 0) throw new TableFault(null, 'holds no users')
+  return { names, programs }
 }

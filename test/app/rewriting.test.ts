@@ -48,6 +48,14 @@ it('knows the users of the system, of the machine it runs on', () => {
   expect([...(mail?.domains ?? [])]).toEqual(['localhost', 'app.example.com'])
 })
 
+it('gives root what is for a program, unless that has a mailbox', () => {
+  const becomes = (local: Readonly<Record<string, unknown>>) => start({ local: { root: 'ops@example.net', ...local } }).becomes('daemon@localhost')
+  expect(becomes({})).toEqual(['ops@example.net'])
+  expect(becomes({ mailbox: { users: ['daemon'] } })).toEqual(['daemon@localhost'])
+  expect(becomes({ mailbox: { lmtp: 'unix:/run/lmtp' } })).toEqual(['daemon@localhost'])
+  expect(becomes({ users: ['daemon'] })).toEqual(['daemon@localhost'])
+})
+
 it('keeps the good table over a reload in which its file is broken', () => {
   const config = { rewrite: { recipients: [{ file: 'virtual' }] } }
   const { rewriting, folder, becomes, notes } = start(config, { virtual: 'a@x.example b@y.example' })

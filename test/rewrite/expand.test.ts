@@ -66,6 +66,8 @@ describe('aliases of local domains', () => {
     ['give postmaster to root', local('#'), 'Postmaster@host.example', ['root@host.example']],
     ['give mailer-daemon to postmaster', local('postmaster: bob'), 'MAILER-DAEMON@host.example', ['bob@host.example']],
     ['leave root to local.root', local('#', { root: ['ops@y.example'] }), 'postmaster@host.example', ['ops@y.example']],
+    ['give root what is for a program', local('#', { users: ['root', 'www-data'], programs: ['www-data'] }), 'www-data+x@host.example', ['root@host.example']],
+    ['go before a program', local('www-data: bob', { users: ['bob', 'www-data'], programs: ['www-data'] }), 'www-data@host.example', ['bob@host.example']],
     ['go before local.root', local('root: bob', { root: ['ops@y.example'] }), 'root@host.example', ['bob@host.example']],
     ['never run a command', local('cmd: "|/bin/x y", bob'), 'cmd@host.example', [': off', 'bob@host.example']],
     ['never write a file', local('file: /var/mail/x'), 'file@host.example', [': off']],

@@ -15,6 +15,7 @@ import { makeMailbox } from '../support/make-message.ts'
 export interface LocalText {
   readonly domains?: readonly string[]
   readonly users?: readonly string[] | null
+  readonly programs?: readonly string[]
   readonly aliases?: string | null
   readonly delimiter?: string
   readonly root?: readonly string[]
@@ -50,12 +51,21 @@ export function makeRewrite(text: SettingsText = {}): RewriteSettings {
   }
 }
 
-function makeLocal({ domains = ['host.example', 'localhost'], users = ['root', 'bob'], aliases, delimiter = '+', root, unknownUsers }: LocalText): LocalRules {
+function makeLocal({
+  domains = ['host.example', 'localhost'],
+  users = ['root', 'bob'],
+  programs = [],
+  aliases,
+  delimiter = '+',
+  root,
+  unknownUsers,
+}: LocalText): LocalRules {
   const table = aliases === undefined || aliases === null ? null : resolveIncludes(parseAliases(aliases), { read: null, depthMax: 0 })
   return {
     domains: new Set(domains),
     recipientDelimiter: delimiter,
     users: () => stateOf(users === null ? null : new Map(users.map((name) => [name.toLowerCase(), name]))),
+    programs: () => new Set(programs),
     aliases: aliases === undefined ? null : () => stateOf(table),
     root: root === undefined ? null : root.map(targetOf),
     unknownUsers: unknownUsers === undefined ? null : targetOf(unknownUsers),

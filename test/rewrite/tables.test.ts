@@ -174,13 +174,21 @@ describe('aliases', () => {
   })
 })
 
+const PEOPLE = { uidMin: 1000, named: [] }
+
 it('takes user names from passwd(5), and no table without one', () => {
-  const users = parsePasswd('root:x:0:0:root:/root:/bin/bash\nDebian-exim:x:101::\n+::::::\n../x:x:1:1::\nbroken\n')
-  expect([...users]).toEqual([
+  const users = parsePasswd('root:x:0:0:root:/root:/bin/bash\nDebian-exim:x:101::\n+::::::\n../x:x:1:1::\nbroken\n', PEOPLE)
+  expect([...users.names]).toEqual([
     ['root', 'root'],
     ['debian-exim', 'Debian-exim'],
   ])
-  expect(() => parsePasswd('')).toThrow(/no users/)
+  expect(() => parsePasswd('', PEOPLE)).toThrow(/no users/)
+})
+
+it('knows by their numbers which users are programs, unless they are named', () => {
+  const text = ['root:x:0', 'www-data:x:33', 'Jira:x:999', 'bob:x:1000', 'nobody:x:65534', 'odd:x:', 'list:x:38'].map((line) => `${line}:1:::`).join('\n')
+  expect([...parsePasswd(text, { uidMin: 1000, named: ['list'] }).programs]).toEqual(['www-data', 'jira', 'nobody'])
+  expect([...parsePasswd(text, { uidMin: 100, named: [] }).programs]).toEqual(['www-data', 'nobody', 'list'])
 })
 
 it('ends with a table or with a fault that names the line, whatever is in the file', () => {
@@ -207,7 +215,7 @@ it('ends with a table or with a fault that names the line, whatever is in the fi
     'é',
     '\0',
   )
-  const parsers = [parseMapFile, parseAliases, parseIncluded, (text: string) => parsePatternFile(text, 'regexp'), parsePasswd]
+  const parsers = [parseMapFile, parseAliases, parseIncluded, (text: string) => parsePatternFile(text, 'regexp'), (text: string) => parsePasswd(text, PEOPLE)]
   fc.assert(
     fc.property(fc.array(pieces, { maxLength: 40 }), fc.nat(parsers.length - 1), (parts, which) => {
       try {

@@ -130,14 +130,12 @@ describe.skipIf(whyNoUsers() !== null)('mailboxes of system users', () => {
     expect(readByPython('mbox', `/var/mail/${ann.name}`)).toHaveLength(CONTENTS.length + 1)
   })
 
-  it('are not those of root and of users of the system: such mail waits, and says why', async () => {
+  it('are not those of root, who gets the mail of programs, too: such mail waits, and says why', async () => {
     const server = await run({})
     const before = existsSync('/root/Maildir')
     await server.send(['root@host.test', 'daemon@host.test'])
-    await until('both have a fate', () => new Set(server.fates().map(({ to }) => to)).size === 2, 20_000)
-    expect(server.fates().map(({ to, status, dsn }) => `${to} ${status} ${dsn}`)).toEqual(
-      expect.arrayContaining(['root@host.test deferred 4.2.1', 'daemon@host.test deferred 4.2.1']),
-    )
+    await until('it has a fate', () => server.fates().length > 0, 20_000)
+    expect(server.fates().map(({ to, status, dsn }) => `${to} ${status} ${dsn}`)).toEqual(['root@host.test deferred 4.2.1'])
     expect(server.output()).toMatch(/point an alias for it at a person/)
     expect(existsSync('/root/Maildir')).toBe(before)
     await expect(server.send(['nobody-of-that-name@host.test'])).rejects.toThrow(/^550 5\.1\.1/)
