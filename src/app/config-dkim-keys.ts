@@ -3,11 +3,12 @@
  */
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { asciiDomain } from '../core/ascii-domain.ts'
+import { isInTime } from '../message/dkim-keyring.ts'
 import type { Fault } from './config-errors.ts'
 import type { KeyPath } from './config-path.ts'
 import type { KeyedFault } from './config-problems.ts'
 import type { SecretReference } from './config-scalars.ts'
-import { type DkimConfig, type DkimKeyConfig, parseMoment } from './config-schema-dkim.ts'
+import { type DkimConfig, type DkimKeyConfig, timesOf } from './config-schema-dkim.ts'
 import { describeSecret, readSecretText, type SecretPlaces } from './config-secrets.ts'
 import type { Parsed } from './config-values.ts'
 
@@ -63,8 +64,8 @@ export function checkDkim(dkim: DkimConfig): readonly KeyedFault[] {
     if (seen.has(name))
       faults.push(at([...path, 'selector'], { code: 'duplicate-selector', message: `there is already a selector ${name}`, remedy: 'Each key needs its own.' }))
     seen.add(name)
-    const [from, to] = [key.notBefore, key.notAfter].map((value) => (value === undefined ? null : parseMoment(value)))
-    if (typeof from === 'number' && typeof to === 'number' && from >= to)
+    const { notBefore, notAfter } = timesOf(key)
+    if (notBefore !== null && notAfter !== null && notBefore >= notAfter)
       faults.push(at([...path, 'notAfter'], { code: 'contradiction', message: 'must be later than notBefore', remedy: 'Move one of them.' }))
   }
   const domains = new Set(Object.keys(dkim.keys).map(asciiDomain))
@@ -79,7 +80,7 @@ export function checkDkim(dkim: DkimConfig): readonly KeyedFault[] {
 export function checkDkimTimes(dkim: DkimConfig, nowMs: number): readonly KeyedFault[] {
   return Object.entries(dkim.keys).flatMap(([domain, keys]) => {
     const used = keys.filter(({ active }) => active)
-    if (used.length === 0 || used.some((key) => isInTime(key, nowMs))) return []
+    if (used.length === 0 || used.some((key) => isInTime(timesOf(key), nowMs))) return []
     const effect = dkim.onFailure === 'refuse' ? 'mail from this domain is refused (451 4.7.5)' : 'mail from this domain leaves unsigned'
     return [
       {
@@ -93,8 +94,4 @@ export function checkDkimTimes(dkim: DkimConfig, nowMs: number): readonly KeyedF
       },
     ]
   })
-}
-
-export function isInTime({ notBefore, notAfter }: Pick<DkimKeyConfig, 'notBefore' | 'notAfter'>, nowMs: number): boolean {
-  return (notBefore === undefined || (parseMoment(notBefore) ?? 0) <= nowMs) && (notAfter === undefined || nowMs < (parseMoment(notAfter) ?? 0))
 }

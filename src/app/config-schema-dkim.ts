@@ -26,6 +26,15 @@ export function parseMoment(value: string): number | null {
   const ms = Date.parse(value)
   return Number.isNaN(ms) ? null : ms
 }
+
+/** When a key signs, as moments; null: no bound. */
+export function timesOf({ notBefore, notAfter }: Pick<DkimKeyConfig, 'notBefore' | 'notAfter'>): {
+  readonly notBefore: number | null
+  readonly notAfter: number | null
+} {
+  return { notBefore: parseMoment(notBefore ?? ''), notAfter: parseMoment(notAfter ?? '') }
+}
+
 const moment = text(
   (value) =>
     parseMoment(value) === null

@@ -6,9 +6,8 @@
  * stays until no mail signed with it can be under way; then key and record go.
  */
 import { asciiDomain } from '../core/ascii-domain.ts'
-import { isInTime } from './config-dkim-keys.ts'
-import type { DkimConfig, DkimKeyConfig } from './config-schema-dkim.ts'
-import { parseMoment } from './config-schema-dkim.ts'
+import { isInTime } from '../message/dkim-keyring.ts'
+import { type DkimConfig, type DkimKeyConfig, timesOf } from './config-schema-dkim.ts'
 
 /**
  * `signs`: now. `waits`: made, not active. `later`: before its `notBefore`. `spare`: in its time,
@@ -35,16 +34,17 @@ export function planKeys(dkim: DkimConfig, typeOf: KeyTypes, nowMs: number): rea
   return Object.entries(dkim.keys).flatMap(([domainKey, keys]) => {
     const types = keys.map((key) => typeOf(key, domainKey))
     return keys.map((config, index): PlannedKey => {
-      const overtaken = keys.some((other, at) => at > index && types[at] === types[index] && other.active && isInTime(other, nowMs))
+      const overtaken = keys.some((other, at) => at > index && types[at] === types[index] && other.active && isInTime(timesOf(other), nowMs))
       return { domainKey, domain: asciiDomain(domainKey) ?? domainKey, index, config, type: types[index] ?? null, state: stateOf(config, overtaken, nowMs) }
     })
   })
 }
 
 function stateOf(config: DkimKeyConfig, overtaken: boolean, nowMs: number): KeyState {
-  if (config.notAfter !== undefined && (parseMoment(config.notAfter) ?? 0) <= nowMs) return 'ended'
+  const times = timesOf(config)
+  if (times.notAfter !== null && times.notAfter <= nowMs) return 'ended'
   if (!config.active) return 'waits'
-  if (!isInTime(config, nowMs)) return 'later'
+  if (!isInTime(times, nowMs)) return 'later'
   return overtaken ? 'spare' : 'signs'
 }
 
@@ -80,7 +80,7 @@ export function nextStep<Key extends PlannedKey>(keys: readonly Key[], nowMs: nu
 
 /** When its record may go. */
 export function goneAt({ config }: PlannedKey): number {
-  return (parseMoment(config.notAfter ?? '') ?? 0) + OLD_RECORD_DAYS * DAY_MS
+  return (timesOf(config).notAfter ?? 0) + OLD_RECORD_DAYS * DAY_MS
 }
 
 /** `s202611`, `s202611b` if that was used before; with `-ed` for Ed25519. */

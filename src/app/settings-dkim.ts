@@ -7,7 +7,7 @@ import type { DkimKey } from '../message/dkim-keyring.ts'
 import type { LoadedConfig } from './config.ts'
 import { dkimKeysOf, readDkimKey } from './config-dkim-keys.ts'
 import { durationMs } from './config-scalars.ts'
-import { type DkimKeyConfig, parseMoment } from './config-schema-dkim.ts'
+import { type DkimKeyConfig, timesOf } from './config-schema-dkim.ts'
 import { SettingsError } from './settings-error.ts'
 import type { DkimSettings } from './signer.ts'
 
@@ -29,14 +29,10 @@ export function buildDkimSettings(loaded: LoadedConfig, previous: DkimSettings |
 }
 
 function buildKey(domain: string, config: DkimKeyConfig, { loaded, before }: { readonly loaded: LoadedConfig; readonly before: DkimKey | null }): DkimKey {
-  const { selector, active, notBefore, notAfter } = config
+  const { selector, active } = config
   const found = readDkimKey(config.key, loaded)
   const kept = 'fault' in found && found.fault.code === 'secret-unreadable' ? before : null
   if ('fault' in found && kept === null) throw new SettingsError(`dkim key ${selector} of ${domain}: ${found.fault.message}`)
   const { type, key } = 'fault' in found ? (kept as DkimKey) : found.value
-  return { domain, selector, type, key, active, notBefore: momentOf(notBefore), notAfter: momentOf(notAfter) }
-}
-
-function momentOf(written: string | undefined): number | null {
-  return written === undefined ? null : parseMoment(written)
+  return { domain, selector, type, key, active, ...timesOf(config) }
 }

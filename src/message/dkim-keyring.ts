@@ -45,8 +45,12 @@ function activeKeys(ring: DkimKeyring, domain: string): readonly DkimKey[] {
   return (ring.domains.get(domain) ?? []).filter(({ active }) => active)
 }
 
+export function isInTime({ notBefore, notAfter }: Pick<DkimKey, 'notBefore' | 'notAfter'>, now: number): boolean {
+  return (notBefore === null || notBefore <= now) && (notAfter === null || now < notAfter)
+}
+
 /** At most one of each algorithm, RSA first: some verifiers look at the first signature only. */
 export function signingKeys(keys: readonly DkimKey[], now: number): readonly DkimKey[] {
-  const inTime = keys.filter(({ active, notBefore, notAfter }) => active && (notBefore === null || notBefore <= now) && (notAfter === null || now < notAfter))
+  const inTime = keys.filter((key) => key.active && isInTime(key, now))
   return (['rsa', 'ed25519'] as const).flatMap((type) => inTime.findLast((key) => key.type === type) ?? [])
 }
