@@ -2,9 +2,10 @@
  * What `local.mailbox` and routes to local mailboxes say of each other. Pure.
  */
 import { compileAddressPattern } from '../core/pattern.ts'
+import { matchesAll } from './config-checks-routes.ts'
 import type { Fault } from './config-errors.ts'
 import { checkedValue } from './config-implied.ts'
-import { type PlacedRoute, routesInForce } from './config-local.ts'
+import { routesInForce } from './config-local.ts'
 import type { KeyPath } from './config-path.ts'
 import type { KeyedFault } from './config-problems.ts'
 import { durationMs, listOf } from './config-scalars.ts'
@@ -37,16 +38,11 @@ function checkImplied(config: Config): KeyedFault[] {
   const implied = routes.findIndex(({ route, index }) => index === null && route.via === 'local')
   if (config.routes === undefined || implied === -1) return []
   const before = routes.slice(0, implied)
-  const total = before.find(takesAll)
+  const total = before.find(({ route }) => matchesAll(route))
   if (total === undefined || before.some(({ route }) => checkedValue(parseVia(route.via)).kind === 'local')) return []
   const message = `all mail goes to ${total.route.via} before local domains have their turn: nothing gets into mailboxes`
   const remedy = 'If that is not meant: put a route in front of it, with to: and via: local.'
   return [at(['routes', total.index ?? 0], { code: 'route-unreachable', message, remedy })]
-}
-
-function takesAll({ route }: PlacedRoute): boolean {
-  const all = (pattern: string | readonly string[] | undefined): boolean => pattern === undefined || [pattern].flat().includes('*')
-  return all(route.to) && all(route.from) && (route.submitter === undefined || route.submitter === '*') && Object.keys(route.header ?? {}).length === 0
 }
 
 /** An aliases file usually names a person; whether it does is seen when mail comes. */

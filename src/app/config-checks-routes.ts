@@ -91,7 +91,9 @@ function checkReach(routes: readonly RouteConfig[]): KeyedFault[] {
     },
   ]
 }
-function matchesAll(route: RouteConfig): boolean {
+
+/** No condition, or none that any mail fails. */
+export function matchesAll(route: RouteConfig): boolean {
   const all = (pattern: RouteConfig['from']): boolean => pattern === undefined || listOf(pattern).includes('*')
   return all(route.from) && all(route.to) && (route.submitter === undefined || route.submitter === '*') && Object.keys(route.header ?? {}).length === 0
 }
