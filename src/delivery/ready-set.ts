@@ -61,7 +61,7 @@ export class ReadySet {
     return this.#byRoute.get(route) ?? this.#findLane(route)
   }
 
-  /** New routes after a reload; suspensions end, lanes nobody uses are forgotten. */
+  /** New routes after a reload; suspensions end with a probe, lanes nobody uses are forgotten. */
   reconfigure(settings: DeliverySettings): void {
     this.#settings = settings
     this.#byRoute.clear()
@@ -221,4 +221,12 @@ export class ReadySet {
 /** The lane's limits come from the same settings. Domains of one site differ in their destinations only. */
 function isSameWay(one: Route, other: Route): boolean {
   return one === other || (one.kind === 'mx' && other.kind === 'mx' && one.direct === other.direct)
+}
+
+function isConfigured(route: Route, { relays, localLmtp }: DeliverySettings): boolean {
+  if (route.kind !== 'relay') return true
+  const { relay, credential } = route
+  const known = relays.get(relay.name)
+  if (known === undefined) return localLmtp?.name === relay.name
+  return credential === null || known.credentials.some((one) => one.credential.name === credential.name)
 }

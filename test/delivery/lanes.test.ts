@@ -127,6 +127,31 @@ describe('a suspended lane', () => {
     expect(all.every((one) => state(one) === 'delivered')).toBe(true)
   })
 
+  it('is probed after a reload, and has forgotten nothing', async () => {
+    const relays = new Map([['relay', { settings: makeRelay('relay', { sessionsInitial: 5, sessionsMax: 10 }), credentials: [] }]])
+    const smtp = createFakeTransport(hopUnwell)
+    const { submit, clock, delivery } = await start({ smtp, settings: { relays } })
+    for (let i = 0; i < 50; i++) await submit()
+    await clock.settle()
+    smtp.answer = 'manual'
+    const before = smtp.attempts.length
+    delivery.reload(makeSettings({ relays: new Map([['relay', { settings: makeRelay('relay', { sessionsInitial: 5, sessionsMax: 10 }), credentials: [] }]]) }))
+    await clock.advance(1_000)
+    expect(smtp.attempts.length - before, 'it does not come back in full').toBe(1)
+    const [probe] = smtp.attempts.slice(before)
+    probe?.finish(hopUnwell(probe.batch))
+    await clock.settle()
+    const status = delivery.lanes().find(({ lane }) => lane === 'smtp:relay/-')
+    expect((status?.until ?? 0) - clock.now(), 'the second suspension is longer').toBe(2 * MINUTE)
+    delivery.reload(
+      makeSettings({ relays: new Map([['other', { settings: makeRelay('other'), credentials: [] }]]), routes: [makeRule({ kind: 'hold', reason: 'x' })] }),
+    )
+    expect(
+      delivery.lanes().map(({ lane }) => lane),
+      'the lane of a relay that is gone is gone',
+    ).toEqual(['smtp:other/-'])
+  })
+
   it('does not keep what it holds from a reload: its mail goes where the new route says', async () => {
     const smtp = createFakeTransport(hopUnwell)
     const { submit, clock, state, delivery, capture } = await start({ smtp })
