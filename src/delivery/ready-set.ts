@@ -67,7 +67,8 @@ export class ReadySet {
     this.#byRoute.clear()
     for (const [key, lane] of this.lanes) {
       lane.reopen()
-      if (lane.leased === 0) this.lanes.delete(key)
+      // Nothing is leased for a suspended lane: forgotten, it would come back in full, and a refused login with it.
+      if (lane.leased === 0 && !(lane.probing && isConfigured(lane.route, settings))) this.lanes.delete(key)
     }
   }
 
