@@ -13,7 +13,7 @@ import { quote } from './config-errors.ts'
 import { tlsOf } from './config-implied.ts'
 import { adminSocketOf, dataFolderOf, SOCKET_PATH_OCTETS_MAX } from './config-locate.ts'
 import type { KeyPath } from './config-path.ts'
-import type { KeyedFault } from './config-problems.ts'
+import { type KeyedFault, valueFault } from './config-problems.ts'
 import type { SecretReference } from './config-scalars.ts'
 import type { Config } from './config-schema.ts'
 import { readSecret, type SecretPlaces } from './config-secrets.ts'
@@ -46,7 +46,7 @@ export function secretsOf(config: Config): readonly (readonly [KeyPath, SecretRe
 
 function checkSecret(path: KeyPath, reference: SecretReference, config: Config, places: FilePlaces): KeyedFault[] {
   const result = readSecret(reference, places)
-  if ('fault' in result) return [{ path, part: 'value', fault: result.fault }]
+  if ('fault' in result) return [valueFault(path, result.fault)]
   return 'file' in reference && isRoot() ? checkOwner(path, resolve(places.folder, reference.file), config.user ?? 'postern') : []
 }
 
@@ -54,7 +54,7 @@ function checkKeys(config: Config, places: FilePlaces): readonly KeyedFault[] {
   const faults = dkimKeysOf(config.dkim).flatMap(({ path, key }): KeyedFault[] => {
     const place = [...path, 'key']
     const result = readDkimKey(key.key, places)
-    if ('fault' in result) return [{ path: place, part: 'value', fault: result.fault }]
+    if ('fault' in result) return [valueFault(place, result.fault)]
     return 'file' in key.key && isRoot() ? checkOwner(place, resolve(places.folder, key.key.file), config.user ?? 'postern') : []
   })
   return [...faults, ...checkDkimTimes(config.dkim, places.nowMs)]
@@ -65,15 +65,11 @@ function checkOwner(path: KeyPath, file: string, userName: string): KeyedFault[]
   const user = findUser(userName)
   if (user === null || statSync(file).uid === user.uid) return []
   return [
-    {
-      path,
-      part: 'value',
-      fault: {
-        code: 'owner-differs',
-        message: `${quote(file)} does not belong to ${userName}, so that a change is seen only after a restart`,
-        remedy: `Run: chown ${userName} ${file}`,
-      },
-    },
+    valueFault(path, {
+      code: 'owner-differs',
+      message: `${quote(file)} does not belong to ${userName}, so that a change is seen only after a restart`,
+      remedy: `Run: chown ${userName} ${file}`,
+    }),
   ]
 }
 
@@ -83,7 +79,7 @@ function checkCertificates(config: Config, { folder, nowMs }: FilePlaces): Keyed
     if (typeof listener === 'object' && typeof listener.tls === 'object') pairs.push([['listen', index, 'tls'], listener.tls])
   }
   const faults = pairs.flatMap(([path, files]) =>
-    readCertificatePair(files, folder, nowMs).faults.map(({ which, fault }): KeyedFault => ({ path: [...path, which], part: 'value', fault })),
+    readCertificatePair(files, folder, nowMs).faults.map(({ which, fault }) => valueFault([...path, which], fault)),
   )
   const ofRelays = Object.entries(config.relays).flatMap(([name, relay]) => {
     const { ca } = tlsOf(relay)
@@ -94,9 +90,9 @@ function checkCertificates(config: Config, { folder, nowMs }: FilePlaces): Keyed
 
 function checkAuthorities(path: KeyPath, ca: string, folder: string): KeyedFault[] {
   const pem = readPem(ca, folder)
-  if ('fault' in pem) return [{ path, part: 'value', fault: pem.fault }]
+  if ('fault' in pem) return [valueFault(path, pem.fault)]
   if (pem.value.includes('-----BEGIN CERTIFICATE-----')) return []
-  return [{ path, part: 'value', fault: { code: 'tls-invalid', message: `${quote(ca)} holds no certificate in PEM form` } }]
+  return [valueFault(path, { code: 'tls-invalid', message: `${quote(ca)} holds no certificate in PEM form` })]
 }
 
 function checkSocket(config: Config, { file, cwd }: FilePlaces): KeyedFault[] {
@@ -104,15 +100,11 @@ function checkSocket(config: Config, { file, cwd }: FilePlaces): KeyedFault[] {
   const octets = Buffer.byteLength(path)
   if (octets <= SOCKET_PATH_OCTETS_MAX) return []
   return [
-    {
-      path: ['admin'],
-      part: 'value',
-      fault: {
-        code: 'socket-too-long',
-        message: `the path of the admin socket has ${octets} octets`,
-        allowed: `at most ${SOCKET_PATH_OCTETS_MAX}`,
-        remedy: 'Set admin: to a shorter path, such as /run/postern/postern.sock.',
-      },
-    },
+    valueFault(['admin'], {
+      code: 'socket-too-long',
+      message: `the path of the admin socket has ${octets} octets`,
+      allowed: `at most ${SOCKET_PATH_OCTETS_MAX}`,
+      remedy: 'Set admin: to a shorter path, such as /run/postern/postern.sock.',
+    }),
   ]
 }

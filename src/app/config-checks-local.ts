@@ -3,17 +3,13 @@
  */
 import { compileAddressPattern } from '../core/pattern.ts'
 import { matchesAll } from './config-checks-routes.ts'
-import type { Fault } from './config-errors.ts'
 import { checkedValue } from './config-implied.ts'
 import { routesInForce } from './config-local.ts'
-import type { KeyPath } from './config-path.ts'
-import type { KeyedFault } from './config-problems.ts'
+import { type KeyedFault, valueFault } from './config-problems.ts'
 import { durationMs, listOf } from './config-scalars.ts'
 import type { Config } from './config-schema.ts'
 import { parseVia } from './config-values.ts'
 import { bareDomainOf } from './local-domains.ts'
-
-const at = (path: KeyPath, fault: Fault): KeyedFault => ({ path, part: 'value', fault })
 
 export function checkLocalDelivery(config: Config): readonly KeyedFault[] {
   return [...checkTargets(config), ...checkImplied(config), ...checkRoot(config), ...checkTimes(config)]
@@ -28,7 +24,7 @@ function checkTargets(config: Config): KeyedFault[] {
       message: 'no mailboxes of this machine are configured',
       remedy: 'Add local: {}, with the domains that are local.',
     } as const
-    return [at(['routes', index, 'via'], fault)]
+    return [valueFault(['routes', index, 'via'], fault)]
   })
 }
 
@@ -42,7 +38,7 @@ function checkImplied(config: Config): KeyedFault[] {
   if (total === undefined || before.some(({ route }) => checkedValue(parseVia(route.via)).kind === 'local')) return []
   const message = `all mail goes to ${total.route.via} before local domains have their turn: nothing gets into mailboxes`
   const remedy = 'If that is not meant: put a route in front of it, with to: and via: local.'
-  return [at(['routes', total.index ?? 0], { code: 'route-unreachable', message, remedy })]
+  return [valueFault(['routes', total.index ?? 0], { code: 'route-unreachable', message, remedy })]
 }
 
 /** An aliases file usually names a person; whether it does is seen when mail comes. */
@@ -51,7 +47,7 @@ function checkRoot(config: Config): KeyedFault[] {
   if (local === undefined || local.users !== 'system' || local.domains.length === 0) return []
   if (local.root !== undefined || aliases !== undefined || local.mailbox.lmtp !== undefined || hasRouteForRoot(config)) return []
   const message = "root's mail, such as cron's, is not delivered to root: it would wait until it expires"
-  return [at(['local'], { code: 'root-nowhere', message, remedy: 'Set local.root to a person, or aliases: /etc/aliases with a line for root.' })]
+  return [valueFault(['local'], { code: 'root-nowhere', message, remedy: 'Set local.root to a person, or aliases: /etc/aliases with a line for root.' })]
 }
 
 /** A route that names root and leads elsewhere than into mailboxes. */
@@ -69,7 +65,7 @@ function checkTimes({ local }: Config): KeyedFault[] {
   const smaller = (key: 'lockTime' | 'deliveryTime', low: string, other: string, high: string): void => {
     if (durationMs(low) < durationMs(high)) return
     const remedy = `Lower it, or raise ${other}.`
-    faults.push(at(['local', 'mailbox', key], { code: 'contradiction', message: `must be smaller than local.mailbox.${other} (${high})`, remedy }))
+    faults.push(valueFault(['local', 'mailbox', key], { code: 'contradiction', message: `must be smaller than local.mailbox.${other} (${high})`, remedy }))
   }
   smaller('lockTime', lockTime, 'deliveryTime', deliveryTime)
   // Or a lock of ours would be taken for a forgotten one while we write.

@@ -4,7 +4,7 @@
 import { type Fault, quote } from './config-errors.ts'
 import { checkedValue, isFallback, listenersOf, type RelayTls, routesOf, tlsOf } from './config-implied.ts'
 import type { KeyPath } from './config-path.ts'
-import type { KeyedFault } from './config-problems.ts'
+import { type KeyedFault, valueFault } from './config-problems.ts'
 import { listOf } from './config-scalars.ts'
 import type { Config } from './config-schema.ts'
 import type { RelayConfig } from './config-schema-relay.ts'
@@ -12,7 +12,7 @@ import { isLoopback, parseRelayHost } from './config-values.ts'
 
 export function checkRelays(config: Config): readonly KeyedFault[] {
   return Object.entries(config.relays).flatMap(([name, relay]) => {
-    const below = (path: KeyPath, fault: Fault): KeyedFault => ({ path: ['relays', name, ...path], part: 'value', fault })
+    const below = (path: KeyPath, fault: Fault): KeyedFault => valueFault(['relays', name, ...path], fault)
     const tls = tlsOf(relay)
     return [
       ...checkFallbacks(name, relay, config).map((fault) => below(['credentials'], fault)),

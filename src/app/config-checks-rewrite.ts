@@ -9,15 +9,13 @@ import { TableFault } from '../rewrite/table-lines.ts'
 import { parseTarget } from '../rewrite/target.ts'
 import type { Fault } from './config-errors.ts'
 import type { KeyPath } from './config-path.ts'
-import type { KeyedFault } from './config-problems.ts'
+import { type KeyedFault, valueFault } from './config-problems.ts'
 import { listOf } from './config-scalars.ts'
 import type { Config } from './config-schema.ts'
 import type { RecipientRuleConfig } from './config-schema-rewrite.ts'
 import { bareDomainOf } from './local-domains.ts'
 import { parseTable } from './rewriting.ts'
 import { readTable } from './table-file.ts'
-
-const at = (path: KeyPath, fault: Fault): KeyedFault => ({ path, part: 'value', fault })
 
 export function checkRewrite(config: Config): readonly KeyedFault[] {
   const { rewrite } = config
@@ -33,19 +31,23 @@ function checkRule(rule: RecipientRuleConfig, path: KeyPath, allowed: string): K
   const given = [rule.map, rule.pattern, rule.file].filter((value) => value !== undefined).length
   if (given !== 1) {
     const message = given === 0 ? 'the entry says of no address what it becomes' : 'the entry says in two ways what addresses become'
-    return [at(path, { code: given === 0 ? 'missing-key' : 'contradiction', message, allowed, remedy: 'Write one of them in each entry.' })]
+    return [valueFault(path, { code: given === 0 ? 'missing-key' : 'contradiction', message, allowed, remedy: 'Write one of them in each entry.' })]
   }
   if (rule.format !== undefined && rule.file === undefined)
-    return [at([...path, 'format'], { code: 'contradiction', message: 'only a file has a format', remedy: 'Remove it.' })]
+    return [valueFault([...path, 'format'], { code: 'contradiction', message: 'only a file has a format', remedy: 'Remove it.' })]
   if (rule.pattern === undefined) {
-    return rule.to === undefined ? [] : [at([...path, 'to'], { code: 'contradiction', message: 'only a pattern has to:', remedy: 'Remove it.' })]
+    return rule.to === undefined ? [] : [valueFault([...path, 'to'], { code: 'contradiction', message: 'only a pattern has to:', remedy: 'Remove it.' })]
   }
   if (rule.to === undefined)
     return [
-      at(path, { code: 'missing-key', message: 'the pattern leads nowhere', remedy: 'Add to: with an address; $1 stands for what the first bracket matched.' }),
+      valueFault(path, {
+        code: 'missing-key',
+        message: 'the pattern leads nowhere',
+        remedy: 'Add to: with an address; $1 stands for what the first bracket matched.',
+      }),
     ]
   const pattern = compilePattern({ written: rule.pattern, templates: listOf(rule.to), style: 'pcre' })
-  return 'fault' in pattern ? [at([...path, 'pattern'], { code: 'bad-pattern', message: pattern.fault, allowed: '/EXPRESSION/ or /EXPRESSION/i' })] : []
+  return 'fault' in pattern ? [valueFault([...path, 'pattern'], { code: 'bad-pattern', message: pattern.fault, allowed: '/EXPRESSION/ or /EXPRESSION/i' })] : []
 }
 
 /** A name among the targets needs a domain, or mail for it can only be held. */
@@ -55,7 +57,7 @@ function checkBareNames(config: Config): KeyedFault[] {
   const faultsOf = (rule: RecipientRuleConfig, path: KeyPath): KeyedFault[] => {
     const inMap = Object.entries(rule.map ?? {}).map(([key, value]) => [[...path, 'map', key] as KeyPath, listOf(value)] as const)
     const all = rule.to === undefined ? inMap : [...inMap, [[...path, 'to'] as KeyPath, listOf(rule.to)] as const]
-    return all.flatMap(([where, targets]) => targets.filter((text) => parseTarget(text)?.kind === 'name').map((text) => at(where, needsDomain(text))))
+    return all.flatMap(([where, targets]) => targets.filter((text) => parseTarget(text)?.kind === 'name').map((text) => valueFault(where, needsDomain(text))))
   }
   return [
     ...recipients.flatMap((rule, index) => faultsOf(rule, ['rewrite', 'recipients', index])),
@@ -76,16 +78,16 @@ function checkLocal(config: Config): KeyedFault[] {
   if (local === undefined) {
     if (aliases === undefined) return []
     const remedy = 'Add local: {}, or remove aliases.'
-    return [at(['aliases'], { code: 'contradiction', message: 'aliases are for names of local domains, and there are none', remedy })]
+    return [valueFault(['aliases'], { code: 'contradiction', message: 'aliases are for names of local domains, and there are none', remedy })]
   }
   if (local.appendDomain === true && bareDomainOf(config) === null) {
     const remedy = 'Name the domain: appendDomain: example.com, or set it to false.'
-    return [at(['local', 'appendDomain'], { code: 'contradiction', message: 'there is no local domain that names could get', remedy })]
+    return [valueFault(['local', 'appendDomain'], { code: 'contradiction', message: 'there is no local domain that names could get', remedy })]
   }
   const hasRoot = local.users === 'system' || local.users.some((name) => name.toLowerCase() === 'root')
   if (hasRoot || local.root !== undefined || aliases !== undefined || local.domains.length === 0) return []
   return [
-    at(['local', 'users'], {
+    valueFault(['local', 'users'], {
       code: 'root-nowhere',
       message: 'root is no user, so that mail for root and postmaster is refused',
       remedy: 'Set local.root to the address of whoever looks after this machine.',
@@ -115,6 +117,6 @@ function tryTable(path: KeyPath, file: string, parse: (text: string) => unknown)
   } catch (fault) {
     if (!(fault instanceof TableFault)) throw fault
     const message = fault.message.includes(file) ? fault.message : `${file}: ${fault.message}`
-    return [at(path, { code: 'table-unusable', message, remedy: 'Mend it; until then mail that needs it is held.' })]
+    return [valueFault(path, { code: 'table-unusable', message, remedy: 'Mend it; until then mail that needs it is held.' })]
   }
 }

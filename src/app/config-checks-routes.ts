@@ -4,7 +4,7 @@
 
 import { type Fault, quote } from './config-errors.ts'
 import { checkedValue, routesOf } from './config-implied.ts'
-import type { KeyedFault } from './config-problems.ts'
+import { type KeyedFault, valueFault } from './config-problems.ts'
 import { listOf } from './config-scalars.ts'
 import type { Config, RouteConfig } from './config-schema.ts'
 import { parseVia } from './config-values.ts'
@@ -33,7 +33,7 @@ function severalRelays(config: Config): KeyedFault[] {
 }
 
 function checkTarget(config: Config, route: RouteConfig, index: number): KeyedFault[] {
-  const at = (key: string, fault: Fault): KeyedFault => ({ path: ['routes', index, key], part: 'value', fault })
+  const at = (key: string, fault: Fault): KeyedFault => valueFault(['routes', index, key], fault)
   const via = checkedValue(parseVia(route.via))
   if (route.reason !== undefined && via.kind !== 'hold')
     return [at('reason', { code: 'contradiction', message: `a reason is shown only with via: hold, not with ${route.via}`, remedy: 'Remove it.' })]
@@ -67,28 +67,20 @@ function checkReach(routes: readonly RouteConfig[]): KeyedFault[] {
   const last = routes.length - 1
   if (total === -1) {
     return [
-      {
-        path: ['routes', last],
-        part: 'value',
-        fault: {
-          code: 'routes-incomplete',
-          message: 'mail that matches no route is held',
-          remedy: 'End with a route that has only via:, if that is not what you want.',
-        },
-      },
+      valueFault(['routes', last], {
+        code: 'routes-incomplete',
+        message: 'mail that matches no route is held',
+        remedy: 'End with a route that has only via:, if that is not what you want.',
+      }),
     ]
   }
   if (total === last) return []
   return [
-    {
-      path: ['routes', total + 1],
-      part: 'value',
-      fault: {
-        code: 'route-unreachable',
-        message: `routes[${total}] matches all mail, so that this one never does`,
-        remedy: `Move routes[${total}] to the end.`,
-      },
-    },
+    valueFault(['routes', total + 1], {
+      code: 'route-unreachable',
+      message: `routes[${total}] matches all mail, so that this one never does`,
+      remedy: `Move routes[${total}] to the end.`,
+    }),
   ]
 }
 

@@ -2,7 +2,7 @@
  * What the keys of `tlsPolicy` say of each other and of `dns`, and which files they name. Pure.
  */
 import type { KeyPath } from './config-path.ts'
-import type { KeyedFault } from './config-problems.ts'
+import { type KeyedFault, valueFault } from './config-problems.ts'
 import type { Config } from './config-schema.ts'
 
 export function checkTlsPolicy(config: Config): readonly KeyedFault[] {
@@ -11,7 +11,7 @@ export function checkTlsPolicy(config: Config): readonly KeyedFault[] {
   for (const [index, entry] of tlsPolicy.require.entries()) {
     if (entry.from === undefined && entry.to === undefined) {
       faults.push(
-        warn(['tlsPolicy', 'require', index], {
+        valueFault(['tlsPolicy', 'require', index], {
           code: 'matches-all',
           message: `all mail is to be sent at level ${entry.level} or wait`,
           remedy: 'Name recipients with to:, or senders with from:. For all mail set tlsPolicy.default instead.',
@@ -49,14 +49,10 @@ function daneWithoutValidation({ tlsPolicy }: Config): KeyedFault[] {
   return levels
     .filter(([, level]) => level === 'dane-only')
     .map(([path]) =>
-      warn(path, {
+      valueFault(path, {
         code: 'dane-without-validation',
         message: 'dane-only is never met, because dns.validating is off: such mail waits and comes back',
         remedy: 'Run a validating resolver, such as unbound, on this machine and set dns: { servers: [127.0.0.1], validating: true }.',
       }),
     )
-}
-
-function warn(path: KeyPath, fault: KeyedFault['fault']): KeyedFault {
-  return { path, part: 'value', fault }
 }

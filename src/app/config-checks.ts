@@ -15,7 +15,7 @@ import { checkDkim } from './config-dkim-keys.ts'
 import { type Fault, quote } from './config-errors.ts'
 import { checkedValue, hostnameOf, type ImpliedListener, listenersOf } from './config-implied.ts'
 import type { KeyPath } from './config-path.ts'
-import type { KeyedFault } from './config-problems.ts'
+import { type KeyedFault, valueFault } from './config-problems.ts'
 import { durationMs, sizeOctets } from './config-scalars.ts'
 import type { Config } from './config-schema.ts'
 import { isLoopbackNetwork, parseNetwork } from './config-values.ts'
@@ -39,13 +39,11 @@ export function checkConfig(config: Config): readonly KeyedFault[] {
   ]
 }
 
-const at = (path: KeyPath, fault: Fault): KeyedFault => ({ path, part: 'value', fault })
-
 function checkHostname(config: Config): KeyedFault[] {
   const name = hostnameOf(config)
   if (name.includes('.')) return []
   return [
-    at(['hostname'], {
+    valueFault(['hostname'], {
       code: 'hostname-not-full',
       message: `${quote(name)} is not a fully qualified name`,
       remedy: 'Set hostname: to the full name of this machine, such as app.example.com; many servers refuse others.',
@@ -63,12 +61,12 @@ function checkListeners(config: Config): KeyedFault[] {
     const before = seen.get(socket)
     if (before !== undefined && listener.port !== 0)
       faults.push(
-        at(path, { code: 'duplicate-listener', message: `${listener.url} has the same address and port as ${before}`, remedy: 'Remove one of them.' }),
+        valueFault(path, { code: 'duplicate-listener', message: `${listener.url} has the same address and port as ${before}`, remedy: 'Remove one of them.' }),
       )
     seen.set(socket, listener.url)
     if (listener.tls === null && (listener.implicitTls || listener.requireTls)) {
       faults.push(
-        at(path, {
+        valueFault(path, {
           code: 'tls-missing',
           message: `${listener.url} ${listener.implicitTls ? 'begins with' : 'demands'} TLS, but has no certificate`,
           remedy: 'Set tls: { cert: FILE, key: FILE } here or at the top.',
@@ -86,17 +84,25 @@ function checkAccess(config: Config, listener: ImpliedListener, path: KeyPath): 
   const loginPossible = listener.tls !== null || listener.authWithoutTls
   if (listener.requireAuth && config.users.length === 0)
     return [
-      at(path, { code: 'login-impossible', message: `${listener.url} demands login, but there are no users`, remedy: 'Add users:, or remove requireAuth.' }),
+      valueFault(path, {
+        code: 'login-impossible',
+        message: `${listener.url} demands login, but there are no users`,
+        remedy: 'Add users:, or remove requireAuth.',
+      }),
     ]
-  if (listener.requireAuth && !loginPossible) return [at(path, loginNeedsTls(listener))]
+  if (listener.requireAuth && !loginPossible) return [valueFault(path, loginNeedsTls(listener))]
   if (listener.loopback || outside) return []
   if (config.users.length === 0) {
     const remedy = 'Add the clients to networks:, or users: with passwords, or listen on 127.0.0.1 only.'
     return [
-      at(path, { code: 'open-listener', message: `${listener.url} can be reached from outside, but neither networks nor users say who may use it`, remedy }),
+      valueFault(path, {
+        code: 'open-listener',
+        message: `${listener.url} can be reached from outside, but neither networks nor users say who may use it`,
+        remedy,
+      }),
     ]
   }
-  return loginPossible ? [] : [at(path, loginNeedsTls(listener))]
+  return loginPossible ? [] : [valueFault(path, loginNeedsTls(listener))]
 }
 function loginNeedsTls(listener: ImpliedListener): Fault {
   return {
@@ -110,7 +116,7 @@ function checkNetworks(config: Config): KeyedFault[] {
   return config.networks.flatMap((network, index) =>
     /\/0$/.test(network)
       ? [
-          at(['networks', index], {
+          valueFault(['networks', index], {
             code: 'network-any',
             message: `${network} lets everybody relay without login`,
             remedy: 'Name the networks of your applications instead; spammers find open relays within hours.',
@@ -126,13 +132,13 @@ function checkUsers(config: Config): KeyedFault[] {
     const faults: KeyedFault[] = []
     if (names.has(user.name))
       faults.push(
-        at(['users', index, 'name'], { code: 'duplicate-user', message: `there is already a user ${quote(user.name)}`, remedy: 'Remove one of them.' }),
+        valueFault(['users', index, 'name'], { code: 'duplicate-user', message: `there is already a user ${quote(user.name)}`, remedy: 'Remove one of them.' }),
       )
     names.add(user.name)
     if ((user.passwordHash === undefined) === (user.password === undefined)) {
       const message = user.password === undefined ? 'the user has no password' : 'the user has both a password and a hash'
       faults.push(
-        at(['users', index], {
+        valueFault(['users', index], {
           code: user.password === undefined ? 'missing-key' : 'contradiction',
           message,
           allowed: 'either passwordHash or password',
@@ -154,7 +160,7 @@ function checkBounds(config: Config): KeyedFault[] {
     [['queue', 'credentialPause', 'min'], durationMs(queue.credentialPause.min), 'queue.credentialPause.max', durationMs(queue.credentialPause.max)],
   ]
   return pairs.flatMap(([path, low, other, high]) =>
-    low <= high ? [] : [at(path, { code: 'contradiction', message: `must not be larger than ${other}`, remedy: `Lower it, or raise ${other}.` })],
+    low <= high ? [] : [valueFault(path, { code: 'contradiction', message: `must not be larger than ${other}`, remedy: `Lower it, or raise ${other}.` })],
   )
 }
 
@@ -166,7 +172,7 @@ function checkPressure(config: Config): KeyedFault[] {
     // A default of ours that a stricter `limits` overtakes is no mistake of the writer's.
     if ((key === 'minRate' ? a >= b : a <= b) || HARSH_DEFAULTS[key] === harsh) return []
     return [
-      at(['limitsUnderPressure', key], {
+      valueFault(['limitsUnderPressure', key], {
         code: 'milder-under-pressure',
         message: `${harsh} is milder than limits.${key}: ${normal}`,
         remedy: 'The stricter of the two is used.',

@@ -4,9 +4,8 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { asciiDomain } from '../core/ascii-domain.ts'
 import { isInTime } from '../message/dkim-keyring.ts'
-import type { Fault } from './config-errors.ts'
 import type { KeyPath } from './config-path.ts'
-import type { KeyedFault } from './config-problems.ts'
+import { type KeyedFault, valueFault } from './config-problems.ts'
 import type { SecretReference } from './config-scalars.ts'
 import { type DkimConfig, type DkimKeyConfig, timesOf } from './config-schema-dkim.ts'
 import { describeSecret, readSecretText, type SecretPlaces } from './config-secrets.ts'
@@ -56,22 +55,27 @@ export function dkimKeysOf(dkim: DkimConfig): readonly { readonly path: KeyPath;
 
 /** What is wrong between the keys of `dkim`. Pure. */
 export function checkDkim(dkim: DkimConfig): readonly KeyedFault[] {
-  const at = (path: KeyPath, fault: Fault): KeyedFault => ({ path, part: 'value', fault })
   const faults: KeyedFault[] = []
   const seen = new Set<string>()
   for (const { path, domain, key } of dkimKeysOf(dkim)) {
     const name = `${key.selector} of ${domain}`
     if (seen.has(name))
-      faults.push(at([...path, 'selector'], { code: 'duplicate-selector', message: `there is already a selector ${name}`, remedy: 'Each key needs its own.' }))
+      faults.push(
+        valueFault([...path, 'selector'], { code: 'duplicate-selector', message: `there is already a selector ${name}`, remedy: 'Each key needs its own.' }),
+      )
     seen.add(name)
     const { notBefore, notAfter } = timesOf(key)
     if (notBefore !== null && notAfter !== null && notBefore >= notAfter)
-      faults.push(at([...path, 'notAfter'], { code: 'contradiction', message: 'must be later than notBefore', remedy: 'Move one of them.' }))
+      faults.push(valueFault([...path, 'notAfter'], { code: 'contradiction', message: 'must be later than notBefore', remedy: 'Move one of them.' }))
   }
   const domains = new Set(Object.keys(dkim.keys).map(asciiDomain))
   if (dkim.default !== undefined && !domains.has(asciiDomain(dkim.default)))
     faults.push(
-      at(['dkim', 'default'], { code: 'unknown-domain', message: `there are no keys of ${dkim.default}`, remedy: 'Name one of the domains under dkim.keys.' }),
+      valueFault(['dkim', 'default'], {
+        code: 'unknown-domain',
+        message: `there are no keys of ${dkim.default}`,
+        remedy: 'Name one of the domains under dkim.keys.',
+      }),
     )
   return faults
 }
@@ -83,15 +87,11 @@ export function checkDkimTimes(dkim: DkimConfig, nowMs: number): readonly KeyedF
     if (used.length === 0 || used.some((key) => isInTime(timesOf(key), nowMs))) return []
     const effect = dkim.onFailure === 'refuse' ? 'mail from this domain is refused (451 4.7.5)' : 'mail from this domain leaves unsigned'
     return [
-      {
-        path: ['dkim', 'keys', domain],
-        part: 'value',
-        fault: {
-          code: 'keys-out-of-time',
-          message: `no key is within its notBefore and notAfter: ${effect}`,
-          remedy: `Make a new one: postern dkim rotate ${domain}`,
-        },
-      },
+      valueFault(['dkim', 'keys', domain], {
+        code: 'keys-out-of-time',
+        message: `no key is within its notBefore and notAfter: ${effect}`,
+        remedy: `Make a new one: postern dkim rotate ${domain}`,
+      }),
     ]
   })
 }

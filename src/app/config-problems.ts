@@ -19,6 +19,11 @@ export interface KeyedFault {
   readonly fault: Fault
 }
 
+/** Something is wrong with the value at a key. */
+export function valueFault(path: KeyPath, fault: Fault): KeyedFault {
+  return { path, part: 'value', fault }
+}
+
 export function problemAt(keyed: KeyedFault, file: string | null, source: ConfigSource | null): ConfigProblem {
   const { path, part, fault } = keyed
   const position = source?.locate(path, part) ?? null
@@ -42,9 +47,9 @@ export function faultsOf(issues: readonly Issue[], values: unknown, prefix: KeyP
 
 function faultsOfIssue(issue: Issue, values: unknown, path: KeyPath): KeyedFault[] {
   const value = valueAt(values, path)
-  const own = (fault: Fault): KeyedFault[] => [{ path, part: 'value', fault }]
+  const own = (fault: Fault): KeyedFault[] => [valueFault(path, fault)]
   if (value === undefined && path.length > 0 && issue.code !== 'unrecognized_keys') {
-    return [{ path, part: 'value', fault: missingKey(path) }]
+    return [valueFault(path, missingKey(path))]
   }
   switch (issue.code) {
     case 'custom':
@@ -76,8 +81,7 @@ function meantBranch(issue: Extract<Issue, { code: 'invalid_union' }>, values: u
   const value = valueAt(values, path)
   const fitting = issue.errors.filter((branch) => !branch.some((inner) => inner.path.length === 0 && missesType(inner, value)))
   const [meant] = [...fitting].sort((a, b) => Number(isChoice(a)) - Number(isChoice(b)))
-  if (meant === undefined)
-    return [{ path, part: 'value', fault: { code: 'wrong-type', message: `${typeName(value)} is not allowed here`, ...allowedTypes(path) } }]
+  if (meant === undefined) return [valueFault(path, { code: 'wrong-type', message: `${typeName(value)} is not allowed here`, ...allowedTypes(path) })]
   const choices = fitting
     .filter((branch) => branch !== meant && isChoice(branch))
     .flatMap((branch) => branch.flatMap((inner) => (inner.code === 'invalid_value' ? inner.values.map(String) : [])))

@@ -9,7 +9,7 @@ import { checkConfig } from './config-checks.ts'
 import { checkFiles } from './config-checks-files.ts'
 import { CONFIG_PROBLEMS, ConfigError, type ConfigProblem, type ConfigProblemCode } from './config-errors.ts'
 import { baseFolder, type ConfigRequest, displayPath, findConfigFile } from './config-locate.ts'
-import { faultsOf, type KeyedFault, problemAt } from './config-problems.ts'
+import { faultsOf, type KeyedFault, problemAt, valueFault } from './config-problems.ts'
 import { type Config, configSchema } from './config-schema.ts'
 import { type ConfigSource, parseConfigText } from './config-yaml.ts'
 import { createRealClock } from './real-clock.ts'
@@ -57,7 +57,7 @@ export function examine(
   const shown = file === null ? null : displayPath(file, request.cwd)
   const source = parseConfigText(text)
   if (source.faults.length > 0) {
-    const problems = source.faults.map(({ fault, line, column }) => ({ ...problemAt({ path: [], part: 'value', fault }, shown, null), line, column }))
+    const problems = source.faults.map(({ fault, line, column }) => ({ ...problemAt(valueFault([], fault), shown, null), line, column }))
     return { config: null, written: null, problems }
   }
   const written = source.values ?? {}
