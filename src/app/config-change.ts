@@ -11,6 +11,7 @@ import { setInText, unsetInText } from './config-edit.ts'
 import { type ConfigProblem, formatProblem, quote } from './config-errors.ts'
 import { keysAt, schemaAt } from './config-json-schema.ts'
 import { type KeyPath, parseKeyPath } from './config-path.ts'
+import { parseConfigText } from './config-yaml.ts'
 import { nearest } from './nearest.ts'
 
 export type ConfigChange =
@@ -23,6 +24,8 @@ export type ConfigChange =
 export function changeConfig(text: string, file: string, act: { readonly key: string; readonly value: string | null }, request: LoadRequest): ConfigChange {
   const path = parseKeyPath(act.key)
   if (path === null || path.length === 0) return { kind: 'no-such-key', message: `${quote(act.key)} is no key` }
+  // What cannot be read cannot be changed without losing something.
+  if (parseConfigText(text).faults.length > 0) return { kind: 'refused', problems: examine(text, file, request).problems }
   const unknown = unknownStep(path)
   if (unknown !== null && act.value !== null) return { kind: 'no-such-key', message: unknown }
   let next: string | null

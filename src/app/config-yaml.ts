@@ -6,7 +6,7 @@
  * and with it a password.
  */
 import { type Document, isAlias, isCollection, isMap, isNode, isPair, isScalar, LineCounter, type Pair, parseDocument, visit } from 'yaml'
-import type { Fault } from './config-errors.ts'
+import { type Fault, quote } from './config-errors.ts'
 import type { KeyPath } from './config-path.ts'
 
 export interface Position {
@@ -43,7 +43,7 @@ export function parseConfigText(text: string): ConfigSource {
     const { line, col } = lines.linePos(offset)
     return { line: Math.max(line, 1), column: Math.max(col, 1) }
   }
-  const faults = document === null ? [TOO_DEEP] : [...syntaxFaults(document, at), ...aliasFaults(document, at)]
+  const faults = document === null ? [TOO_DEEP] : [...syntaxFaults(document, at, text), ...aliasFaults(document, at), ...nameFaults(document, at)]
   const values = document === null || faults.length > 0 ? null : plainValues(document)
   return {
     values: values ?? null,
@@ -78,14 +78,17 @@ function plainValues(document: Document.Parsed): unknown {
   }
 }
 
-function syntaxFaults(document: Document.Parsed, at: (offset: number) => Position): PlacedFault[] {
+function syntaxFaults(document: Document.Parsed, at: (offset: number) => Position, text: string): PlacedFault[] {
   const [first] = document.errors
   // The parser stumbles on after the first fault; what it then says mostly misleads.
   const shown =
     first === undefined ? document.warnings : first.code === 'DUPLICATE_KEY' ? document.errors.filter((error) => error.code === first.code) : [first]
   return shown.map((error) => {
-    if (error.code === 'DUPLICATE_KEY')
-      return { ...at(error.pos[0]), fault: { code: 'duplicate-key', message: 'this key is written twice in one mapping', remedy: 'Remove one of the two.' } }
+    if (error.code === 'DUPLICATE_KEY') {
+      const [name] = /^[\w-]{1,40}(?=\s*:)/.exec(text.slice(error.pos[0], error.pos[0] + 80)) ?? []
+      const message = `${name === undefined ? 'this key' : `the key ${quote(name)}`} is written twice in one mapping`
+      return { ...at(error.pos[0]), fault: { code: 'duplicate-key', message, remedy: 'Remove one of the two.' } }
+    }
     const [message, remedy] = SYNTAX[error.code] ?? ['this is not valid YAML', QUOTE_IT]
     return { ...at(error.pos[0]), fault: { code: 'yaml-syntax', message, remedy } }
   })
@@ -99,6 +102,18 @@ function aliasFaults(document: Document.Parsed, at: (offset: number) => Position
       const fault = aliasFault(alias.resolve(document), ancestors, ++count)
       if (fault !== null) faults.push({ ...at(alias.range?.[0] ?? 0), fault })
       return fault === null ? undefined : visit.BREAK
+    },
+  })
+  return faults
+}
+
+/** Objects cannot hold an entry of this name: it would be passed over in silence. */
+function nameFaults(document: Document.Parsed, at: (offset: number) => Position): PlacedFault[] {
+  const faults: PlacedFault[] = []
+  visit(document, {
+    Pair(_, { key }) {
+      if (!isScalar(key) || key.value !== '__proto__') return
+      faults.push({ ...at(key.range?.[0] ?? 0), fault: { code: 'bad-name', message: '"__proto__" cannot be a name', remedy: 'Take another one.' } })
     },
   })
   return faults

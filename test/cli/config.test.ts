@@ -133,6 +133,7 @@ describe('config set and unset', () => {
     [['set', 'hostnam', 'x'], 2, 'Did you mean "hostname"?'],
     [['set', 'retry.mn', '5m'], 2, 'there is no key "mn" under retry'],
     [['set', '', '5m'], 2, 'is no key'],
+    [['set', 'relays.__proto__.host', 'a.b'], 1, '"__proto__" cannot be a name'],
     [['unset', 'relays.google.host'], 1, 'relays.google.host: is missing'],
     [['unset', 'user'], 2, 'user is not set in this file'],
   ])('%j is refused and changes nothing', async (argv, exitCode, text) => {
@@ -150,6 +151,20 @@ describe('config set and unset', () => {
     expect((await run('set', 'log.level', 'info')).exitCode).toBe(0)
     expect((await run('check')).exitCode).toBe(0)
     expect(read()).toBe('hostname: a.b\nretry: { min: 5m }\nlog: { level: info }\n')
+  })
+
+  it.each([
+    ['hostname: "a.b\n', 'postern.yaml:2:1: something is not closed'],
+    ['routes: [ { to: *.example.com, via: capture } ]\n', 'Put the pattern into quotes'],
+    ['hostname: a.b\nhostname: c.d\n', 'postern.yaml:2:1: the key "hostname" is written twice in one mapping. Remove one of the two.'],
+  ])('a file that cannot be read stays as it is, and its place is told: %j', async (text, told) => {
+    const { run, read } = withFile(text)
+    for (const argv of [
+      ['set', 'hostname', 'x.example.com'],
+      ['unset', 'hostname'],
+    ])
+      expect(await run(...argv)).toMatchObject({ exitCode: 1, stdout: '', stderr: expect.stringContaining(told) })
+    expect(read()).toBe(text)
   })
 
   it('keep the mode of the file and leave nothing beside it', async () => {
