@@ -28,7 +28,7 @@ const rule = z.union([
     level: z.enum(LEVELS).describe(LEVELS_TEXT),
     ca: path.optional().describe("PEM file of the authorities to trust instead of the system's."),
     serverName: hostName.optional().describe("Name to ask for (SNI) and to verify, instead of the host's."),
-    minVersion: z.enum(VERSIONS).default('TLSv1.2').describe('Lowest version of TLS.'),
+    minVersion: z.enum(VERSIONS).optional().describe('Lowest version of TLS. Default: tlsPolicy.minVersion.'),
     hosts: z
       .array(namePattern)
       .min(1)

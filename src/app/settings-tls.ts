@@ -39,14 +39,14 @@ export function buildTlsSettings(loaded: LoadedConfig, previous: TlsSettings | n
   }
   const ca = pemOf(tlsPolicy.ca)
   const ruleOf = ([pattern, written]: readonly [string, TlsRuleConfig]): TlsRule => {
-    const details = typeof written === 'string' ? { level: written } : written
+    const details: Exclude<TlsRuleConfig, string> = typeof written === 'string' ? { level: written } : written
     return {
       pattern: pattern.toLowerCase(),
       level: details.level,
-      ca: 'ca' in details ? (pemOf(details.ca) ?? ca) : ca,
-      serverName: ('serverName' in details ? details.serverName : undefined) ?? null,
-      minVersion: ('minVersion' in details ? details.minVersion : undefined) ?? tlsPolicy.minVersion,
-      hosts: ('hosts' in details ? details.hosts : undefined)?.map((name) => name.toLowerCase()) ?? null,
+      ca: pemOf(details.ca) ?? ca,
+      serverName: details.serverName ?? null,
+      minVersion: details.minVersion ?? tlsPolicy.minVersion,
+      hosts: details.hosts?.map((name) => name.toLowerCase()) ?? null,
     }
   }
   return {

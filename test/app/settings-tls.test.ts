@@ -32,6 +32,7 @@ describe('TLS policies of the configuration', () => {
         '  domains:',
         '    Example.COM: verify',
         '    "*.gov.example": { level: verify, ca: gov.pem, serverName: mail.gov.example, minVersion: TLSv1.2, hosts: ["*.Mail.gov.example"] }',
+        '    plain.example: { level: verify }',
         '  hosts: { "*.mail.example": dane-only }',
       ].join('\n'),
       { 'all.pem': PEM, 'gov.pem': `${PEM}gov` },
@@ -40,6 +41,7 @@ describe('TLS policies of the configuration', () => {
     expect(tls.policies.domains).toEqual([
       { pattern: 'example.com', level: 'verify', ca: PEM, serverName: null, minVersion: 'TLSv1.3', hosts: null },
       { pattern: '*.gov.example', level: 'verify', ca: `${PEM}gov`, serverName: 'mail.gov.example', minVersion: 'TLSv1.2', hosts: ['*.mail.gov.example'] },
+      { pattern: 'plain.example', level: 'verify', ca: PEM, serverName: null, minVersion: 'TLSv1.3', hosts: null },
     ])
     expect(tls.policies.hosts).toMatchObject([{ pattern: '*.mail.example', level: 'dane-only' }])
   })
