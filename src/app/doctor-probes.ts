@@ -3,7 +3,7 @@
  *
  * As a delivery would open it, by the same code; nothing is sent.
  */
-import { createHmac } from 'node:crypto'
+import { createHmac, type X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { Clock } from '../core/clock.ts'
 import type { TlsFacts } from '../core/outcome.ts'
@@ -21,8 +21,7 @@ const PROBE_MS = 40_000
 
 export function createProbes(settings: ServerSettings, dns: DnsResolver, clock: Clock): Pick<DoctorParts, 'probeRelay' | 'probePort25'> {
   const journal = { accepted: () => undefined, attempt: () => undefined, note: () => undefined }
-  const parts: ProbeParts = {
-    dialer: createDialer({ clock }),
+  const parts: Omit<ProbeParts, 'dialer'> = {
     resolver: createHostResolver({ clock }),
     clock,
     journal,
@@ -62,16 +61,23 @@ function withinTime(clock: Clock, probe: Promise<ProbeResult>): Promise<ProbeRes
 }
 
 /** The first host that answers counts, as in delivery. */
-async function probeInTurn(parts: ProbeParts, targets: readonly HostTarget[], login: string | null): Promise<ProbeResult> {
+async function probeInTurn(parts: Omit<ProbeParts, 'dialer'>, targets: readonly HostTarget[], login: string | null): Promise<ProbeResult> {
   let last: ProbeResult = { kind: 'failed', phase: 'route', reason: 'there is no host', greeting: null }
   for (const target of targets) {
-    last = probeResult(await probeHost(parts, target), login)
+    let certificate: X509Certificate | null = null
+    const dialer = createDialer({
+      clock: parts.clock,
+      certificateSeen: (seen) => {
+        certificate = seen
+      },
+    })
+    last = probeResult(await probeHost({ ...parts, dialer }, target), login, certificate)
     if (last.kind === 'reached') break
   }
   return last
 }
 
-function probeResult(probe: HostProbe, login: string | null): ProbeResult {
+function probeResult(probe: HostProbe, login: string | null, certificate: X509Certificate | null): ProbeResult {
   if (probe.kind === 'failed') return probe
   const { host, address, tls, greeting } = probe
   return {
@@ -81,6 +87,7 @@ function probeResult(probe: HostProbe, login: string | null): ProbeResult {
     tls: tls === null ? null : describeTls(tls),
     certificate: tls === null ? 'none' : tls.trust === 'untrusted' ? 'untrusted' : 'verified',
     certificateFault: tls?.trustFault ?? null,
+    certificateTime: certificate === null ? null : { from: certificate.validFromDate.getTime(), until: certificate.validToDate.getTime() },
     login,
     greeting,
   }

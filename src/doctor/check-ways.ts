@@ -9,6 +9,8 @@ import type { ProbeResult, RelaySubject, Subject } from './subject.ts'
 
 /** Peers' clocks and the way of a greeting differ by less. */
 const CLOCK_OFF_MS = 60_000
+/** Certificates are renewed weeks before their end; those that live for days only, at half of it. */
+const CERTIFICATE_SOON_MS = 7 * 24 * 3_600_000
 /** A signed zone that is always there. */
 const SIGNED_NAME = 'arpa'
 const NAMES_ASKED_MAX = 5
@@ -52,13 +54,19 @@ export async function checkRelays({ facts, parts }: Subject): Promise<readonly F
   const lists = await Promise.all(
     facts.relays.map((relay) => {
       const logins = relay.logins.length === 0 ? [null] : relay.logins
-      return Promise.all(logins.map(async (login) => judgeProbe(relay, login, await parts.probeRelay(relay.name, login))))
+      return Promise.all(logins.map(async (login) => judgeProbe(relay, { login, result: await parts.probeRelay(relay.name, login), now: facts.now })))
     }),
   )
   return lists.flat()
 }
 
-function judgeProbe({ name, hosts, local }: RelaySubject, login: string | null, result: ProbeResult): Finding {
+interface Probed {
+  readonly login: string | null
+  readonly result: ProbeResult
+  readonly now: number
+}
+
+function judgeProbe({ name, hosts, local }: RelaySubject, { login, result, now }: Probed): Finding {
   const say = findings('relay', `relay ${name}`)
   const as = login === null ? '' : ` as ${login}`
   if (result.kind === 'failed') {
@@ -78,7 +86,20 @@ function judgeProbe({ name, hosts, local }: RelaySubject, login: string | null, 
   if (result.certificate === 'none') {
     return say.warning(`${reached}${loggedIn}, without TLS: anybody on the way can read the mail`, 'Ask the operator of the relay for STARTTLS or port 465.')
   }
+  const ends = endsSoon(result.certificateTime, now)
+  if (ends !== null) {
+    return say.warning(
+      `${reached}${loggedIn}, but its certificate is good until ${ends} only`,
+      'Tell the operator of the relay; where a right certificate is demanded (tls: verify), mail will wait from then on.',
+    )
+  }
   return say.ok(`${reached}${result.tls === null ? '' : `, ${result.tls}`}${loggedIn}`)
+}
+
+/** The day; null: there is time. */
+function endsSoon(time: { readonly from: number; readonly until: number } | null, now: number): string | null {
+  if (time === null || time.until - now >= Math.min(CERTIFICATE_SOON_MS, (time.until - time.from) / 4)) return null
+  return new Date(time.until).toISOString().slice(0, 10)
 }
 
 function adviceFor(phase: string): string {

@@ -117,6 +117,8 @@ export type ProbeResult =
       readonly tls: string | null
       readonly certificate: 'verified' | 'untrusted' | 'none'
       readonly certificateFault: string | null
+      /** When it is valid, in epoch milliseconds; null: there is none. */
+      readonly certificateTime: { readonly from: number; readonly until: number } | null
       /** The login that was accepted; null: none was tried. */
       readonly login: string | null
       readonly greeting: string | null

@@ -10,14 +10,14 @@ import tls from 'node:tls'
 import type { Clock } from '../core/clock.ts'
 import type { TlsFacts } from '../core/outcome.ts'
 import { type Connection, type ConnectionEvents, DialError, type Dialer, type DialTarget, type NetworkFault, type TlsOptions } from '../ports/network.ts'
-import { createTlsClient, faultOf, type TlsClient } from './tls-client.ts'
+import { type CertificateSeen, createTlsClient, faultOf, type TlsClient } from './tls-client.ts'
 
 /** Replies are short; a large reply comes in several reads. */
 const READ_OCTETS = 16 * 1024
 const ABORTED: NetworkFault = { code: 'ABORT_ERR', message: 'given up' }
 
-export function createDialer({ clock }: { readonly clock: Pick<Clock, 'now'> }): Dialer {
-  const tlsClient = createTlsClient(() => clock.now())
+export function createDialer({ clock, certificateSeen }: { readonly clock: Pick<Clock, 'now'>; readonly certificateSeen?: CertificateSeen }): Dialer {
+  const tlsClient = createTlsClient(() => clock.now(), certificateSeen ?? null)
   return {
     async dial(target, events, signal) {
       const connection = new NodeConnection(events, tlsClient)

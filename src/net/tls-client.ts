@@ -37,8 +37,11 @@ interface KeptSession {
   readonly trust: Trust
 }
 
+/** What an examination wants to know beyond what deliveries keep: of a handshake that was not a resumed one. */
+export type CertificateSeen = (certificate: X509Certificate) => void
+
 /** `now`: epoch milliseconds, for the dates of certificates that DANE vouches for. */
-export function createTlsClient(now: () => number): TlsClient {
+export function createTlsClient(now: () => number, seen: CertificateSeen | null = null): TlsClient {
   const contexts = new Map<string, tls.SecureContext>()
   const sessions = new Map<string, KeptSession>()
   /** Those whose certificate was found right, or need not be. */
@@ -90,6 +93,8 @@ export function createTlsClient(now: () => number): TlsClient {
         return { kind: 'refused', fault: trust }
       }
       judged.set(socket, trust)
+      const certificate = seen === null ? undefined : socket.getPeerX509Certificate()
+      if (certificate !== undefined) seen?.(certificate)
       const ticket = early.get(socket)
       if (ticket !== undefined) keep(options, ticket, trust)
       const keyExchange = keyExchangeOf(socket)

@@ -26,6 +26,7 @@ export const REACHED: ProbeResult = {
   tls: 'TLSv1.3, certificate verified',
   certificate: 'verified',
   certificateFault: null,
+  certificateTime: null,
   login: null,
   greeting: '220 relay.example.net ESMTP',
 }

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { BY_RELAY, examined, GOOGLE, makeSubject, only, REACHED } from './make-subject.ts'
 
+const DAY = 24 * 3_600_000
+const { now: NOW } = makeSubject().facts
+
 describe('a relay', () => {
   const facts = BY_RELAY
   it('that takes the login over verified TLS is well', async () => {
@@ -18,6 +21,18 @@ describe('a relay', () => {
   it('whose certificate is not trusted is a warning', async () => {
     const parts = { probeRelay: () => Promise.resolve({ ...REACHED, certificate: 'untrusted', certificateFault: 'CERT_HAS_EXPIRED' } as const) }
     expect(await only('relay', { facts, parts })).toMatchObject({ state: 'warning', says: expect.stringContaining('CERT_HAS_EXPIRED') })
+  })
+  it.each([
+    ['weeks before its end', 90, 8, 'ok'],
+    ['days before its end', 90, 6, 'warning'],
+    ['days before its end, when it lives for days only', 6, 3, 'ok'],
+    ['hours before its end', 6, 0.5, 'warning'],
+  ])('whose certificate is %s', async (_, days, left, state) => {
+    const until = NOW + left * DAY
+    const reached = { ...REACHED, certificateTime: { from: until - days * DAY, until } }
+    const found = await only('relay', { facts, parts: { probeRelay: () => Promise.resolve(reached) } })
+    expect(found.state).toBe(state)
+    if (state === 'warning') expect(found.says).toContain(`its certificate is good until ${new Date(until).toISOString().slice(0, 10)} only`)
   })
   it('without TLS is a warning, but not on this machine', async () => {
     const plain = { ...REACHED, tls: null, certificate: 'none' } as const
