@@ -103,6 +103,10 @@ function detailLines(kind: EventKind, detail: EventDetail, now: number): readonl
   if (duplicatePossible === true) lines.push('the relay may hold this message already: a duplicate is possible')
   const session = sessionText(detail)
   if (session !== '') lines.push(session)
+  for (const tried of detail.earlier ?? []) {
+    const who = remoteText(tried.remoteMta ?? undefined)
+    lines.push(`before that: ${who === null ? '' : `${who}: `}${escapeText(tried.reason)}`)
+  }
   if (dueAt !== undefined) lines.push(`next attempt: ${shortTime(dueAt, now)}${dueAt > now ? ` (${until(dueAt, now)})` : ''}`)
   return lines
 }

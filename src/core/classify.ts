@@ -154,7 +154,8 @@ export function hopVerdict(judgement: Deferral | Failure, reply: SmtpReply | nul
   }
 }
 
-function reasonWith(reason: string, reply: SmtpReply | null): string {
+/** Our words, and theirs behind them. */
+export function reasonWith(reason: string, reply: SmtpReply | null): string {
   const said = reply === null ? '' : formatReply(reply).slice(0, SHOWN_REPLY_MAX).toWellFormed()
   return said === '' || reason.includes(String(reply?.code)) ? reason : `${reason}: ${said}`
 }

@@ -4,7 +4,7 @@
  * `docs/queue.md` says of each what it means; a test checks that it does.
  */
 import type { EpochMs, QueueId } from './brand.ts'
-import type { AttemptTimings, Diagnosis, RemoteMta, TlsFacts } from './outcome.ts'
+import type { AttemptTimings, Diagnosis, EarlierTry, RemoteMta, TlsFacts } from './outcome.ts'
 
 export const EVENT_KINDS = [
   'accepted',
@@ -42,6 +42,8 @@ export interface EventDetail {
   readonly remoteMta?: RemoteMta
   readonly tls?: TlsFacts
   readonly timings?: AttemptTimings
+  /** Of the same attempt, before what `remoteMta` says of it. */
+  readonly earlier?: readonly EarlierTry[]
   readonly attempt?: number
   readonly dueAt?: EpochMs
   readonly duplicatePossible?: boolean

@@ -96,6 +96,13 @@ export interface AttemptTimings {
   /** How many transactions this session had carried, this one included; 0 if there was none. */
   readonly sessionUse: number
 }
+/** A host or address that was asked in vain before the attempt went on to another one, or to the same one without TLS. */
+export interface EarlierTry {
+  /** Null: no connection was tried; then the reason names the host. */
+  readonly remoteMta: RemoteMta | null
+  /** One line, for people, with the reply. */
+  readonly reason: string
+}
 export interface AttemptReport {
   /** Exactly the batch's recipients. */
   readonly outcomes: ReadonlyMap<RecipientId, RecipientOutcome>
@@ -103,4 +110,6 @@ export interface AttemptReport {
   readonly timings: AttemptTimings
   readonly remoteMta: RemoteMta | null
   readonly tls: TlsFacts | null
+  /** In the order in which they were asked, a limited number; left out: none. */
+  readonly earlier?: readonly EarlierTry[]
 }

@@ -19,8 +19,13 @@ export function announceSession(peer: { readonly host: string; readonly address:
   const { protocol, cipher, keyExchange, resumed, trust } = tls
   const word = `${trust.slice(0, 1).toUpperCase()}${trust.slice(1)}`
   const how = describeTrust(tls).slice(trust.length).trim()
-  const end = `${keyExchange === undefined ? '' : `, key exchange ${keyExchange}`}${resumed ? ', resumed' : ''}${how === '' ? '' : `, ${how}`}`
+  const end = `${keyExchange === undefined ? '' : `, key exchange ${keyExchange}`}${resumed ? ', resumed' : ''}${how === '' ? '' : how.startsWith('(') ? ` ${how}` : `, ${how}`}`
   return `${word} TLS ${where}: ${protocol} with cipher ${cipher}${end}`
+}
+
+/** `No session with mx.test[192.0.2.1]:25: the server refused the connection`. */
+export function announceNoSession(peer: { readonly host: string; readonly address: string; readonly port: number }, reason: string): string {
+  return `No session with ${peer.host}[${peer.address}]:${peer.port}: ${reason}`
 }
 
 function describeTrust({ trust, trustFault, verifiedBy, basis }: TlsFacts): string {

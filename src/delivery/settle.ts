@@ -117,12 +117,12 @@ export const EXPIRED_STATUS = '4.4.7'
 function decideDelivered(leased: LeasedRecipient, outcome: Extract<TriedOutcome, { kind: 'delivered' }>, facts: SettleFacts): Decision {
   const status = formatStatus(outcome.status)
   const text = formatReply(outcome.reply)
-  const { report, lane } = facts
+  const { lane } = facts
   const told = facts.captured ? 'captured' : 'delivered'
-  const base = { status, reply: text, lane, remoteMta: outcome.remoteMta, timings: report.timings, attempt: leased.attempts }
+  const base = { status, reply: text, remoteMta: outcome.remoteMta, attempt: leased.attempts }
   return {
     change: { event: 'deliver' },
-    line: { kind: told, detail: report.tls === null ? base : { ...base, tls: report.tls } },
+    line: { kind: told, detail: { ...base, ...attemptDetail(facts) } },
     last: { status, text, relay: formatRelay(outcome.remoteMta, lane) },
     told,
     status,
@@ -181,8 +181,9 @@ function diagnosisDetail(diagnosis: Diagnosis): EventDetail {
 }
 
 function attemptDetail(facts: SettleFacts): EventDetail {
-  const { report, lane } = facts
-  return { lane, timings: report.timings, ...(report.tls === null ? {} : { tls: report.tls }) }
+  const { lane, report } = facts
+  const { earlier, timings, tls } = report
+  return { lane, timings, ...(tls === null ? {} : { tls }), ...(earlier === undefined ? {} : { earlier }) }
 }
 
 function formatRelay(remote: { readonly host: string; readonly address: string } | null, lane: LaneKey): string {

@@ -6,9 +6,9 @@
  * lane, rides on a session, and ends once.
  */
 import type { RecipientId } from '../core/brand.ts'
-import type { Deferral } from '../core/classify.ts'
+import { type Deferral, reasonWith } from '../core/classify.ts'
 import type { EnvelopeRecipient } from '../core/envelope.ts'
-import type { AttemptPhase, AttemptReport, HopVerdict, RecipientOutcome, RemoteMta, TlsFacts } from '../core/outcome.ts'
+import type { AttemptPhase, AttemptReport, EarlierTry, HopVerdict, RecipientOutcome, RemoteMta, TlsFacts } from '../core/outcome.ts'
 import type { SmtpReply } from '../core/reply.ts'
 import type { StoredContent } from '../ports/body-store.ts'
 import type { DeliveryBatch } from '../ports/transport.ts'
@@ -47,6 +47,14 @@ export interface LastSession {
   readonly use: number
 }
 
+export function triedInVain({ host }: HostTarget, { remote, deferral, reply }: SetupFailure): EarlierTry {
+  const reason = reasonWith(deferral.reason, reply)
+  return { remoteMta: remote, reason: remote === null ? `${host.host}: ${reason}` : reason }
+}
+
+/** Hosts and addresses that failed, told in one report; one attempt asks hardly more. */
+const EARLIER_MAX = 12
+
 export class Ride {
   readonly batch: DeliveryBatch
   readonly signal: AbortSignal
@@ -65,6 +73,8 @@ export class Ride {
   last: LastSession | null = null
   /** Addresses that failed in this attempt. */
   avoid: readonly string[] = []
+  /** What was tried in vain before. */
+  readonly earlier: EarlierTry[] = []
   /** Sessions that turned out to be stale: such a try is free, but not for ever. */
   staleTries = 0
   /** Hosts and addresses that were tried after another one had failed. */
@@ -98,6 +108,11 @@ export class Ride {
     const target = this.hosts[this.hostAt]
     if (target === undefined) throw new Error('a ride beyond its last host')
     return target
+  }
+
+  /** The attempt goes on elsewhere after this. */
+  passedBy(tried: EarlierTry): void {
+    if (this.earlier.length < EARLIER_MAX) this.earlier.push(tried)
   }
 
   /** What a peer has to be asked about it; `verified`: inside TLS whose certificate was checked. */

@@ -16,10 +16,9 @@ import { type SessionOwner, SmtpSession } from './smtp-session.ts'
 /** Of one host in one attempt; Postfix's `smtp_mx_address_limit`. */
 const ADDRESSES_MAX = 5
 
-export type Opened =
-  | { readonly kind: 'session'; readonly session: SmtpSession }
-  | { readonly kind: 'failed'; readonly failure: SetupFailure }
-  | { readonly kind: 'exhausted' }
+type Tried = { readonly kind: 'session'; readonly session: SmtpSession } | { readonly kind: 'failed'; readonly failure: SetupFailure }
+/** `earlier`: what failed before it ended so, in order. */
+export type Opened = (Tried & { readonly earlier: readonly SetupFailure[] }) | { readonly kind: 'exhausted' }
 
 export interface OpenerParts extends Omit<SessionParts, 'name' | 'plainOnly' | 'connectMs'> {
   readonly resolver: HostResolver
@@ -49,50 +48,53 @@ export class SessionOpener {
     const { clock, memory } = this.#parts
     const { target, avoid } = request
     if (target.refusal !== undefined)
-      return { kind: 'failed', failure: { deferral: target.refusal, phase: 'tls-policy', reply: null, remote: null, goPlain: false } }
+      return { kind: 'failed', failure: { deferral: target.refusal, phase: 'tls-policy', reply: null, remote: null, goPlain: false }, earlier: [] }
     let addresses: readonly NetworkAddress[]
     try {
       addresses = target.addresses ?? (await this.#parts.resolver.addresses(target.host.host))
     } catch (error) {
       const failure = lookupFailure(error)
       remark(this.#parts.tap, { session: `${target.relay.name}#-`, target }, () => `no session: ${failure.deferral.reason}`)
-      return { kind: 'failed', failure }
+      return { kind: 'failed', failure, earlier: [] }
     }
     const usable = addresses.filter((place) => !avoid.includes(placeKey(place, target)) && sideFor(target, place.family) !== null)
     const keyOf = (place: NetworkAddress) => placeKey(place, target)
-    let last: SetupFailure | null = null
+    const failures: SetupFailure[] = []
     const places = memory.orderPlaces(usable, keyOf, clock.monotonicMs()).slice(0, ADDRESSES_MAX)
     for (const [index, place] of places.entries()) {
       if (request.unwanted()) break
       const isLast = index + 1 === places.length && request.furtherHosts !== true
-      const end = await this.#tryAddress(place, request, isLast ? target.relay.timeouts.connectMs : target.fallOverMs)
+      const end = await this.#tryAddress(place, request, { failures, connectMs: isLast ? target.relay.timeouts.connectMs : target.fallOverMs })
       if (end.kind === 'session') {
         memory.worked(keyOf(place), place.family)
-        return end
+        return { ...end, earlier: failures }
       }
-      last = end.failure
+      const last = end.failure
+      failures.push(last)
       if (last.phase === 'connect' && !isSocketFile(target.host)) memory.unreachable(place.family, clock.monotonicMs())
       if (!triesNextHost(last.deferral)) break
       memory.failed(keyOf(place), clock.monotonicMs())
     }
-    return last === null ? { kind: 'exhausted' } : { kind: 'failed', failure: last }
+    const failure = failures.pop()
+    return failure === undefined ? { kind: 'exhausted' } : { kind: 'failed', failure, earlier: failures }
   }
 
-  async #tryAddress(place: NetworkAddress, request: OpenRequest, connectMs: number): Promise<Exclude<Opened, { readonly kind: 'exhausted' }>> {
+  async #tryAddress(
+    place: NetworkAddress,
+    request: OpenRequest,
+    { connectMs, failures }: { readonly connectMs: number; readonly failures: SetupFailure[] },
+  ): Promise<Tried> {
     const { memory, clock } = this.#parts
     const key = placeKey(place, request.target)
     const plainOnly = memory.isPlain(key, clock.monotonicMs())
     const end = await this.#openOne(place, request, { plainOnly, connectMs })
     if (end.kind === 'session' || plainOnly || !end.failure.goPlain || request.unwanted()) return end
+    failures.push(end.failure)
     memory.goPlain(key, clock.monotonicMs())
     return this.#openOne(place, request, { plainOnly: true, connectMs })
   }
 
-  #openOne(
-    place: NetworkAddress,
-    request: OpenRequest,
-    how: Pick<SessionParts, 'plainOnly' | 'connectMs'>,
-  ): Promise<Exclude<Opened, { readonly kind: 'exhausted' }>> {
+  #openOne(place: NetworkAddress, request: OpenRequest, how: Pick<SessionParts, 'plainOnly' | 'connectMs'>): Promise<Tried> {
     return new Promise((resolve) => {
       const name = `${request.target.relay.name}#${++this.#serial}`
       const owner: SessionOwner = {

@@ -8,7 +8,7 @@
 import { classifyFault, hopVerdict } from '../core/classify.ts'
 import type { CancelTimer } from '../core/clock.ts'
 import { announceSession } from '../core/tls-words.ts'
-import type { Ride, RideEnd, SetupFailure } from './ride.ts'
+import { type Ride, type RideEnd, type SetupFailure, triedInVain } from './ride.ts'
 import { chooseSession } from './session-choice.ts'
 import { candidates, type Lane, matches, smoothed } from './session-lane.ts'
 import { type OpenerParts, SessionOpener } from './session-opener.ts'
@@ -208,6 +208,7 @@ export class SessionPool {
     })
     for (const session of begun) this.#settingUp.delete(session)
     lane.opening--
+    if (opened.kind !== 'exhausted') for (const failure of opened.earlier) ride.passedBy(triedInVain(ride.target, failure))
     if (opened.kind === 'session') this.#opened(lane, ride, opened.session)
     else if (opened.kind === 'failed') this.#openFailed(lane, ride, opened.failure)
     else {

@@ -5,11 +5,11 @@
  * credential and no content leaves before the TLS level is satisfied. The password is asked for at
  * each login and kept nowhere.
  */
-import { type AttemptFault, classifyFault, classifyReply, type Deferral, triesNextHost } from '../core/classify.ts'
+import { type AttemptFault, classifyFault, classifyReply, type Deferral, reasonWith, triesNextHost } from '../core/classify.ts'
 import type { Clock } from '../core/clock.ts'
 import type { AttemptPhase, RemoteMta, TlsFacts } from '../core/outcome.ts'
 import type { SmtpReply } from '../core/reply.ts'
-import { describeTls } from '../core/tls-words.ts'
+import { announceNoSession, describeTls } from '../core/tls-words.ts'
 import type { DialogueTap, Journal } from '../ports/journal.ts'
 import { type Connection, type ConnectionEvents, DialError, type Dialer, type NetworkAddress, type NetworkFault } from '../ports/network.ts'
 import type { TlsReports } from '../ports/tls-reports.ts'
@@ -202,9 +202,10 @@ export class SessionSetup {
     const hopeless = fault?.kind === 'tls-injection' || fault?.kind === 'tls-missing'
     if (failed.phase === 'starttls') reportFailed(this.#parts.reports ?? null, relay.tls, this.#remote, fault)
     const goPlain = failed.phase === 'starttls' && !hopeless && mayGoPlain(relay.tls.level, host) && triesNextHost(failed.deferral)
-    if (goPlain)
-      this.#parts.journal.note('transport', 'info', 'TLS failed, going on without it as the policy allows', { ...this.#remote, reason: failed.deferral.reason })
-    this.#remark(() => `no session: ${failed.deferral.reason}${goPlain ? '; once more without TLS' : ''}`)
+    const reason = reasonWith(failed.deferral.reason, failed.reply)
+    if (goPlain) this.#parts.journal.note('transport', 'info', 'TLS failed, going on without it as the policy allows', { ...this.#remote, reason })
+    else this.#parts.journal.note('transport', 'info', announceNoSession({ ...this.#remote, port: host.port }, reason))
+    this.#remark(() => `no session: ${reason}${goPlain ? '; once more without TLS' : ''}`)
     const deferral: Deferral = failed.phase === 'starttls' && !blamesHost(this.#target) ? { ...failed.deferral, hop: 'none' } : failed.deferral
     steps.failed({ ...failed, deferral, remote: this.#remote, goPlain })
   }

@@ -6,10 +6,10 @@
  * `core/classify.ts`'s. Reports and forgets: no retry schedule, no store.
  */
 import type { RecipientId } from '../core/brand.ts'
-import { hopVerdict } from '../core/classify.ts'
+import { hopVerdict, reasonWith } from '../core/classify.ts'
 import type { Clock } from '../core/clock.ts'
 import type { EnvelopeRecipient } from '../core/envelope.ts'
-import type { AttemptReport, HopVerdict, RecipientOutcome, RemoteMta } from '../core/outcome.ts'
+import type { AttemptReport, EarlierTry, HopVerdict, RecipientOutcome, RemoteMta } from '../core/outcome.ts'
 import { enhanced } from '../core/reply.ts'
 import type { StoredContent } from '../ports/body-store.ts'
 import type { DialogueTap, Journal } from '../ports/journal.ts'
@@ -22,7 +22,7 @@ import { lookAtContent } from './content-look.ts'
 import { HostMemory } from './host-memory.ts'
 import { type HostTarget, placeKey, RelayTargets } from './relay-target.ts'
 import { isUnmet, unmetBySetup } from './require-tls.ts'
-import { Ride, type RideEnd, type SetupFailure } from './ride.ts'
+import { Ride, type RideEnd, type SetupFailure, triedInVain } from './ride.ts'
 import { SessionPool } from './session-pool.ts'
 import { judgeTransaction, refusedOutcome, type TransactionFacts, wasStale, worseOf } from './transaction-outcome.ts'
 
@@ -164,6 +164,9 @@ class SmtpTransport implements Transport {
       this.#finish(ride, '')
       return
     }
+    const [first] = again
+    const outcome = first === undefined ? undefined : ride.outcomes.get(first.id)
+    if (outcome?.kind === 'deferred') ride.passedBy({ remoteMta: facts.remote, reason: reasonWith(outcome.diagnosis.reason, outcome.diagnosis.reply) })
     ride.furtherTries++
     ride.recipients = again
     ride.avoid = [...ride.avoid, facts.place]
@@ -183,14 +186,16 @@ class SmtpTransport implements Transport {
       return
     }
     this.#memory.failed(ride.target.key, nowMs)
-    this.#nextHost(ride)
+    this.#nextHost(ride, triedInVain(ride.target, failure))
   }
 
-  #nextHost(ride: Ride): void {
+  /** `tried`: why not this one. */
+  #nextHost(ride: Ride, tried: EarlierTry | null = null): void {
     if (ride.hostAt + 1 >= ride.hosts.length || ride.furtherTries >= FURTHER_TRIES_MAX || ride.signal.aborted) {
       this.#finish(ride, 'no further address of the host to ask')
       return
     }
+    if (tried !== null) ride.passedBy(tried)
     ride.furtherTries++
     ride.hostAt++
     this.#pool.place(ride)
@@ -211,7 +216,7 @@ class SmtpTransport implements Transport {
     if (fit.kind === 'unfit' && isUnmet(fit.failure)) {
       this.#settleUnmet(ride, outcome)
       ride.avoid = [...ride.avoid, placeKey(remote, ride.target)]
-      this.#nextHost(ride)
+      this.#nextHost(ride, { remoteMta: remote, reason: fit.failure.reason })
       return
     }
     if (fit.kind === 'unfit') {
@@ -260,6 +265,7 @@ class SmtpTransport implements Transport {
       timings: { setupMs: last?.setupMs ?? 0, transferMs: last?.transferMs ?? 0, sessionUse: last?.use ?? 0 },
       remoteMta: last?.remote ?? null,
       tls: last?.tls ?? null,
+      ...(ride.earlier.length === 0 ? {} : { earlier: [...ride.earlier] }),
     })
   }
 

@@ -28,6 +28,10 @@ describe('an event', () => {
           remoteMta: { host: 'relay.test', address: '192.0.2.1' },
           tls: { protocol: 'TLSv1.3', cipher: 'TLS_AES_256_GCM_SHA384', resumed: true, trust: 'untrusted', trustFault: 'SELF_SIGNED_CERT_IN_CHAIN' },
           timings: { setupMs: 132, transferMs: 2450, sessionUse: 7 },
+          earlier: [
+            { remoteMta: { host: 'first.test', address: '192.0.2.9' }, reason: 'TLS failed: certificate has expired (CERT_HAS_EXPIRED)' },
+            { remoteMta: null, reason: 'gone.test: there is no such host' },
+          ],
           attempt: 2,
           dueAt: (NOON + 300_000) as EpochMs,
           duplicatePossible: true,
@@ -41,6 +45,8 @@ describe('an event', () => {
       '          the relay asked to try again (at mail, about this session)',
       '          the relay may hold this message already: a duplicate is possible',
       '          smtp:google/jira, relay.test [192.0.2.1], set-up 132ms, transfer 2.5s, message 7 of its session, TLS untrusted (SELF_SIGNED_CERT_IN_CHAIN), TLSv1.3 TLS_AES_256_GCM_SHA384, resumed',
+      '          before that: first.test [192.0.2.9]: TLS failed: certificate has expired (CERT_HAS_EXPIRED)',
+      '          before that: gone.test: there is no such host',
       `          next attempt: ${at(300_000)} (in 5m)`,
     ])
   })
@@ -53,7 +59,16 @@ describe('an event', () => {
 
   it.each(EVENT_KINDS)('%s can be told, and nothing of it reaches the terminal raw', (kind) => {
     const evil = 'x\u001b[31m\ny'
-    const detail = { status: '4.0.0', reason: evil, reply: evil, lane: evil, by: evil, remoteMta: { host: evil, address: evil }, noticeId: ID }
+    const detail = {
+      status: '4.0.0',
+      reason: evil,
+      reply: evil,
+      lane: evil,
+      by: evil,
+      remoteMta: { host: evil, address: evil },
+      noticeId: ID,
+      earlier: [{ remoteMta: { host: evil, address: evil }, reason: evil }],
+    }
     const text = [...tell({ kind, detail }, evil), eventSentence(detail, kind)].join('')
     expect(text).not.toMatch(/\p{Cc}/u)
     if (kind !== 'captured' && kind !== 'discarded') expect(text).toContain('\\x1b[31m\\x0ay')

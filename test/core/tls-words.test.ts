@@ -25,7 +25,7 @@ describe('a session in the log', () => {
     ],
     [
       { trust: 'untrusted', trustFault: 'CERT_HAS_EXPIRED' },
-      'Untrusted TLS connection established to mx.example.test[192.0.2.1]:25: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384, key exchange X25519, (CERT_HAS_EXPIRED)',
+      'Untrusted TLS connection established to mx.example.test[192.0.2.1]:25: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384, key exchange X25519 (CERT_HAS_EXPIRED)',
     ],
   ] as const)('with %j', (change, text) => {
     expect(announceSession(PEER, { ...FACTS, ...change })).toBe(text)

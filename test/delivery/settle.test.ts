@@ -65,6 +65,14 @@ describe('an outcome becomes', () => {
     })
   })
 
+  it('a history line with what was tried in vain before it, whatever came of it in the end', () => {
+    const earlier = [{ remoteMta: { host: 'mx1.test', address: '192.0.2.1' }, reason: 'TLS failed: certificate has expired (CERT_HAS_EXPIRED)' }]
+    const facts = { lane: LANE, captured: false, report: { ...report(new Map()), earlier }, now: NOON, retry: RETRY, random: () => 0.5 }
+    for (const outcome of [deliveredOutcome(), deferredOutcome(), failedOutcome()]) {
+      expect(decideSettlement(leasedOf(), outcome as TriedOutcome, facts).line.detail.earlier).toEqual(earlier)
+    }
+  })
+
   it('our reason where nobody replied', () => {
     const outcome = deferredOutcome()
     if (outcome.kind !== 'deferred') throw new Error('not deferred')

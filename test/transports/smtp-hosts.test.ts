@@ -50,10 +50,30 @@ describe('hosts and addresses', () => {
   })
   it('of one name are tried in turn', async () => {
     const peer = await serving()
-    const { deliver } = createBench({ names })
+    const { deliver, notes } = createBench({ names })
     const report = await deliver(makeBatch(makeRelay(peer, { hosts: [{ host: 'many.test' }] })))
     expect(outcomesOf(report)).toEqual(['delivered 2.0.0'])
     expect(report.remoteMta).toEqual({ host: 'many.test', address: '127.0.0.1' })
+    expect(notes.filter((note) => note.includes('No session')).map((note) => note.slice(0, note.indexOf(' (')))).toEqual([
+      `transport info No session with many.test[127.0.0.3]:${peer.port}: the server refused the connection`,
+      `transport info No session with many.test[127.0.0.2]:${peer.port}: the server refused the connection`,
+    ])
+  })
+  it('that failed before the last are told, each with its reason', async () => {
+    const down = await peerOf([send('421 4.3.2 down'), close])
+    const broken = await peerOf(greeted(CAPABILITIES, expectLine('MAIL'), close))
+    const hosts = [{ host: 'gone.test' }, { host: 'relay.test', port: down.port }, { host: 'spare.test', port: broken.port }, { host: 'many.test', port: 1 }]
+    const { deliver } = createBench({ names })
+    const { earlier = [], remoteMta } = await deliver(makeBatch(makeRelay(down, { hosts })))
+    expect(earlier.map((tried) => `${tried.remoteMta?.host} ${tried.remoteMta?.address} ${tried.reason.replace(/ \(.*/, '')}`)).toEqual([
+      'undefined undefined gone.test: there is no such host',
+      'relay.test 127.0.0.1 the server ends the session while waiting for the greeting: 421 4.3.2 down',
+      'spare.test 127.0.0.1 the server closed the connection while sending MAIL FROM',
+      'many.test 127.0.0.3 the server refused the connection',
+      'many.test 127.0.0.2 the server refused the connection',
+    ])
+    expect(remoteMta?.address).toBe('127.0.0.1')
+    expect((await deliver(makeBatch(makeRelay(await serving())))).earlier).toBeUndefined()
   })
   it('are left when the session breaks in the transaction, but not after the final dot', async () => {
     const bad = await peerOf(greeted(CAPABILITIES, ...ENVELOPE, send('250 ok\r\n250 ok'), close))

@@ -114,6 +114,14 @@ describe('STARTTLS that fails (C02)', () => {
     expect(peer.connections).toHaveLength(2)
     expect(inPlain({ ...peer, connections: peer.connections.slice(0, 1) })).not.toContain('canary')
     expect(notes.join()).toContain('TLS failed')
+    expect(report.earlier).toHaveLength(1)
+  })
+  it('is told word for word, in the log and beside the plain session', async () => {
+    const peer = await peerOf([script([send('454 4.7.0 no key today'), stay]), [send('220 x'), serve()]])
+    const { report, notes } = await sendTo(peer, 'may')
+    const reason = 'the server refused the session while starting TLS: 454 4.7.0 no key today'
+    expect(report.earlier).toEqual([{ remoteMta: { host: 'relay.test', address: '127.0.0.1' }, reason }])
+    expect(notes.find((note) => note.includes('TLS failed, going on without it'))).toContain(reason)
   })
   it.each(FAILURES.flatMap(([name, steps]) => (['encrypt', 'verify'] as const).map((level) => [name, level, steps] as const)))(
     'with %s: %s defers, with nothing sent',
