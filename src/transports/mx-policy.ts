@@ -70,7 +70,7 @@ export function chooseAddresses(domain: string, hosts: readonly LookedUpHost[], 
   let left = ADDRESSES_MAX
   for (const host of hosts) {
     if (host.preference >= selfAt) {
-      obstacles.push('self')
+      obstacles.push({ kind: 'self', about: host.name })
       break
     }
     if (usable.length >= USABLE_HOSTS_MAX || left === 0) break
@@ -87,16 +87,35 @@ export function chooseAddresses(domain: string, hosts: readonly LookedUpHost[], 
 }
 
 /** Why a host cannot be used. The worst of all hosts decides; what may pass by itself comes first. */
-type Obstacle = 'fault' | 'self' | 'private' | 'loopback' | 'family' | 'none'
+interface Obstacle {
+  readonly kind: 'fault' | 'self' | 'private' | 'loopback' | 'family' | 'none'
+  /** The host, with what is wrong about it. */
+  readonly about: string
+}
+/** Told of one domain. */
+const OBSTACLES_TOLD_MAX = 3
 
 function refusalOf(domain: string, obstacles: readonly Obstacle[]): Refusal {
-  if (obstacles.includes('fault')) return deferred(DIRECTORY_FAULT, `looking up the addresses of the mail servers of ${domain} failed`)
+  const about = (...kinds: readonly Obstacle['kind'][]): string | null => {
+    const found = obstacles.filter(({ kind }) => kinds.includes(kind)).map((one) => one.about)
+    return found.length === 0 ? null : [...new Set(found)].slice(0, OBSTACLES_TOLD_MAX).join(', ')
+  }
+  const fault = about('fault')
+  if (fault !== null) return deferred(DIRECTORY_FAULT, `looking up the addresses of the mail servers of ${domain} failed: ${fault}`)
   // Ours to mend, by `direct.allowPrivate` or `direct.families`: so the mail waits.
-  if (obstacles.includes('private'))
-    return deferred(NO_ROUTE_NOW, `${domain} has mail servers at private addresses only; direct.allowPrivate says which may be used`)
-  if (obstacles.includes('family')) return deferred(NO_ROUTE_NOW, `the mail servers of ${domain} have no address of the families in direct.families`)
-  if (obstacles.includes('self') || obstacles.includes('loopback')) return failed(LOOPS, `mail for ${domain} loops back to myself`)
-  return failed(NO_ROUTE, `the mail servers of ${domain} have no address that can be used`)
+  const atPrivate = about('private')
+  if (atPrivate !== null) {
+    return deferred(NO_ROUTE_NOW, `${domain} has mail servers at private addresses only (${atPrivate}); direct.allowPrivate says which may be used`)
+  }
+  const otherFamily = about('family')
+  if (otherFamily !== null) {
+    return deferred(NO_ROUTE_NOW, `the mail servers of ${domain} have no address of the families in direct.families (${otherFamily})`)
+  }
+  const loop = about('self', 'loopback')
+  if (loop !== null) return failed(LOOPS, `mail for ${domain} loops back to myself (${loop})`)
+  const none = about('none')
+  if (none === domain) return failed(NO_ROUTE, `${domain} has neither mail servers nor an address that can be used`)
+  return failed(NO_ROUTE, `the mail servers of ${domain} have no address that can be used (${none})`)
 }
 
 function byPreference(records: readonly MxRecord[], random: () => number): readonly NamedHost[] {
@@ -113,8 +132,12 @@ function withoutSelf(domain: string, hosts: readonly NamedHost[], policy: MxPoli
   const others = self === undefined ? hosts : hosts.filter((host) => host.preference < self.preference)
   const [first, ...rest] = others.filter((host) => HOST_NAME.test(host.name) && !isLocalhost(host.name)).slice(0, HOSTS_MAX)
   if (first !== undefined) return { kind: 'hosts', hosts: [first, ...rest], implicit: false }
-  const loops = self !== undefined || others.some((host) => isLocalhost(host.name))
-  return refusalOf(domain, [loops ? 'loopback' : 'none'])
+  const loop = self ?? others.find((host) => isLocalhost(host.name))
+  if (loop !== undefined) return refusalOf(domain, [{ kind: 'loopback', about: loop.name }])
+  return refusalOf(
+    domain,
+    others.map(({ name }) => ({ kind: 'none', about: `${name} is no name of a host` })),
+  )
 }
 
 function isLocalhost(name: string): boolean {
@@ -128,22 +151,26 @@ function preferenceOfSelf(hosts: readonly LookedUpHost[], policy: MxPolicy): num
 
 function addressesOf(host: LookedUpHost, policy: MxPolicy): { readonly addresses: readonly HostAddress[]; readonly obstacle: Obstacle } {
   const addresses: HostAddress[] = []
-  const kinds = new Set<AddressKind>()
-  let otherFamily = false
+  const others: { readonly address: string; readonly kind: AddressKind | 'family' }[] = []
   for (const [family, answer] of [[6, host.ipv6] as const, [4, host.ipv4] as const]) {
     if (answer.kind !== 'records') continue
     for (const address of answer.records) {
       const ip = parseIp(address)
       const kind = ip === null || ip.family !== family ? 'nowhere' : kindWhereAllowed(ip, policy.allowed)
-      if (kind !== 'public') kinds.add(kind)
-      else if (isFamilyOff(family, policy)) otherFamily = true
+      if (kind !== 'public') others.push({ address, kind })
+      else if (isFamilyOff(family, policy)) others.push({ address, kind: 'family' })
       else addresses.push({ address, family })
     }
   }
   const asked = [...(isFamilyOff(4, policy) ? [] : [host.ipv4]), ...(isFamilyOff(6, policy) ? [] : [host.ipv6])]
-  const fault = asked.some((answer) => answer.kind === 'fault')
-  const obstacle: Obstacle = fault ? 'fault' : kinds.has('private') ? 'private' : otherFamily ? 'family' : kinds.has('loopback') ? 'loopback' : 'none'
-  return { addresses, obstacle }
+  const fault = asked.find((answer) => answer.kind === 'fault')
+  if (fault !== undefined) return { addresses, obstacle: { kind: 'fault', about: `${host.name}: ${fault.message}` } }
+  for (const kind of ['private', 'family', 'loopback'] as const) {
+    const found = others.find((other) => other.kind === kind)
+    // A literal is its own name.
+    if (found !== undefined) return { addresses, obstacle: { kind, about: host.name.startsWith('[') ? found.address : `${host.name} [${found.address}]` } }
+  }
+  return { addresses, obstacle: { kind: 'none', about: host.name } }
 }
 
 function isFamilyOff(family: 4 | 6, { families }: MxPolicy): boolean {

@@ -143,6 +143,55 @@ describe('addresses that may be dialled', () => {
     expect(single.kind === 'usable' && single.hosts.length).toBe(5)
   })
 
+  it.each<[string, HostList | HostChoice, string]>([
+    [
+      'the server that failed to answer',
+      chooseAddresses('x.example', [host('a', 1, NOTHING), host('b', 2, NOTHING, FAULT)], POLICY),
+      'looking up the addresses of the mail servers of x.example failed: b: SERVFAIL',
+    ],
+    [
+      'private addresses',
+      chooseAddresses('x.example', [host('a', 1, records('10.0.0.1')), host('b', 2, NOTHING, records('fd00::1'))], POLICY),
+      'x.example has mail servers at private addresses only (a [10.0.0.1], b [fd00::1]); direct.allowPrivate says which may be used',
+    ],
+    [
+      'a private literal',
+      chooseAddresses('[10.0.0.1]', [host('[10.0.0.1]', 0, records('10.0.0.1'))], POLICY),
+      '[10.0.0.1] has mail servers at private addresses only (10.0.0.1); direct.allowPrivate says which may be used',
+    ],
+    [
+      'the other family',
+      chooseAddresses('x.example', [host('a', 1, NOTHING, AAAA)], { ...POLICY, families: 'ipv4' }),
+      'the mail servers of x.example have no address of the families in direct.families (a [2001:db8::1])',
+    ],
+    [
+      'the address that loops',
+      chooseAddresses('x.example', [host('a', 1, records('127.0.0.1'))], POLICY),
+      'mail for x.example loops back to myself (a [127.0.0.1])',
+    ],
+    ['the name that loops', list(mx('10 postern.test')), 'mail for rcpt.example loops back to myself (postern.test)'],
+    [
+      'hosts without address',
+      chooseAddresses('x.example', [host('a', 1, NOTHING), host('b', 2, NO_NAME)], POLICY),
+      'the mail servers of x.example have no address that can be used (a, b)',
+    ],
+    [
+      'a domain without anything',
+      chooseAddresses('x.example', [host('x.example', 0, NOTHING)], POLICY),
+      'x.example has neither mail servers nor an address that can be used',
+    ],
+    ['what is no host', list(mx('10 192.0.2.1')), 'the mail servers of rcpt.example have no address that can be used (192.0.2.1 is no name of a host)'],
+  ])('are missing because of %s, which is told', (_, result, reason) => {
+    expect(result.kind === 'refused' && result.judgement.reason).toBe(reason)
+  })
+
+  it('of many hosts are told of three', () => {
+    const many = Array.from({ length: 10 }, (_, i) => host(`h${i}`, i, NOTHING))
+    expect(chooseAddresses('x.example', many, POLICY)).toMatchObject({
+      judgement: { reason: 'the mail servers of x.example have no address that can be used (h0, h1, h2)' },
+    })
+  })
+
   it('keep both families when they are cut', () => {
     const six = Array.from({ length: 20 }, (_, i) => `2001:db8::${i + 1}`)
     expect(choose([host('a', 1, A, records(...six))])).toBe('a 2001:db8::1 192.0.2.1 2001:db8::2 2001:db8::3')
