@@ -1,7 +1,7 @@
 /**
  * What `local.mailbox` and routes to local mailboxes say of each other. Pure.
  */
-import { compileAddressPattern } from '../core/pattern.ts'
+import { compileAddressPatterns } from '../core/pattern.ts'
 import { matchesAll } from './config-checks-routes.ts'
 import { checkedValue } from './config-implied.ts'
 import { routesInForce } from './config-local.ts'
@@ -54,7 +54,7 @@ function checkRoot(config: Config): KeyedFault[] {
 function hasRouteForRoot(config: Config): boolean {
   const address = `root@${bareDomainOf(config) ?? 'localhost'}`
   return (config.routes ?? []).some(
-    ({ to, via }) => to !== undefined && checkedValue(parseVia(via)).kind !== 'local' && listOf(to).some((pattern) => compileAddressPattern(pattern)(address)),
+    ({ to, via }) => to !== undefined && checkedValue(parseVia(via)).kind !== 'local' && compileAddressPatterns(listOf(to))(address),
   )
 }
 

@@ -5,6 +5,7 @@
  * is done.
  */
 import { hostname } from 'node:os'
+import { compileAddressPatterns, type Pattern } from '../core/pattern.ts'
 import type { TlsLevel } from '../core/route.ts'
 import { listOf } from './config-scalars.ts'
 import type { Config, ListenerConfig, RouteConfig } from './config-schema.ts'
@@ -23,6 +24,11 @@ export function routesOf(config: Config): readonly RouteConfig[] {
   const [first, ...more] = Object.keys(config.relays)
   if (first === undefined) return [{ via: 'capture' }]
   return more.length === 0 ? [{ via: first }] : [{ via: 'hold', reason: 'several relays, but no routes' }]
+}
+
+/** Of `from` and `to` in routes and rules; null: any address. */
+export function addressesOf(written: string | readonly string[] | undefined): Pattern | null {
+  return written === undefined ? null : compileAddressPatterns(listOf(written))
 }
 
 export interface RelayTls {

@@ -4,16 +4,15 @@
  */
 import * as z from 'zod'
 import { quote } from './config-errors.ts'
-import { addressPattern, duration, hostName, line, oneOrMany, path, text } from './config-scalars.ts'
+import { address, addressPattern, duration, hostName, line, oneOrMany, path, text } from './config-scalars.ts'
 
 const LEVELS = ['none', 'may', 'encrypt', 'verify', 'dane', 'dane-only'] as const
 const LEVELS_TEXT =
   'none: never; may: TLS if the server offers it, unverified; encrypt: TLS or the mail waits, unverified; verify: TLS with a certificate of a trusted authority for the right name, or the mail waits; dane: by its TLSA records, where there are signed ones, else may; dane-only: by its TLSA records, or the mail waits.'
 const VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const
 
-const NAME_PATTERN = /^(?:\*\.)?(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/
 const namePattern = text((value) =>
-  NAME_PATTERN.test(value)
+  hostName.safeParse(value.replace(/^\*\./, '')).success
     ? null
     : {
         code: 'bad-host',
@@ -47,9 +46,7 @@ const requirement = z.strictObject({
 const reports = z.union([
   z.boolean(),
   z.strictObject({
-    from: text((value) => (/^[^\s<>,;@]{1,64}@[^\s<>,;@]{1,255}$/.test(value) ? null : { code: 'bad-address', message: `${quote(value)} is no address` }))
-      .optional()
-      .describe('Sender of reports. Default: tls-reports at hostname.'),
+    from: address.optional().describe('Sender of reports. Default: tls-reports at hostname.'),
     contact: line.optional().describe('Where to ask about reports: an address. Default: the sender.'),
     organization: line.optional().describe('Who sends the reports. Default: hostname.'),
     after: duration('0s', '12h').default('30m').describe('Wait after the end of the day (UTC), spread at random up to twice as long.'),

@@ -1,12 +1,12 @@
 /**
  * Validated configuration -> what delivery is told: routes, relays with credentials, retry, reports.
  */
-import { compileAddressPattern, compileGlob, type Pattern } from '../core/pattern.ts'
+import { compileAddressPattern, compileGlob } from '../core/pattern.ts'
 import type { RelayHost, RelaySettings } from '../core/route.ts'
 import type { ConfiguredCredential, ConfiguredRelay, DeliverySettings, RouteRule, RouteTarget } from '../delivery/settings.ts'
 import type { LoadedConfig } from './config.ts'
 import { readPem } from './config-certificates.ts'
-import { checkedValue, hostnameOf, isFallback, sendersOf, tlsOf } from './config-implied.ts'
+import { addressesOf, checkedValue, hostnameOf, isFallback, sendersOf, tlsOf } from './config-implied.ts'
 import { type PlacedRoute, routesInForce } from './config-local.ts'
 import { durationMs, listOf, sizeOctets } from './config-scalars.ts'
 import type { Config, RouteConfig } from './config-schema.ts'
@@ -80,16 +80,11 @@ function labelOf({ route, index }: PlacedRoute): string {
 
 function matchOf(route: RouteConfig): RouteRule['match'] {
   return {
-    from: anyOf(route.from),
-    to: anyOf(route.to),
+    from: addressesOf(route.from),
+    to: addressesOf(route.to),
     submitter: route.submitter === undefined ? null : compileGlob(route.submitter),
     header: Object.entries(route.header ?? {}).map(([name, pattern]) => [name.toLowerCase(), compileGlob(pattern)] as const),
   }
-}
-function anyOf(written: string | readonly string[] | undefined): Pattern | null {
-  if (written === undefined) return null
-  const patterns = listOf(written).map(compileAddressPattern)
-  return (text) => patterns.some((matches) => matches(text))
 }
 
 function targetOf(route: RouteConfig): RouteTarget {

@@ -4,7 +4,7 @@
  * Reads no file: `rewriting.ts` does, and watches them.
  */
 import { resolve } from 'node:path'
-import { compileAddressPattern } from '../core/pattern.ts'
+import { compileAddressPatterns } from '../core/pattern.ts'
 import type { AddressMap } from '../rewrite/address-map.ts'
 import { compilePattern } from '../rewrite/pattern.ts'
 import type { RecipientTable, RewriteLimits, RewriteSettings, SendAsRule, SenderRule } from '../rewrite/settings.ts'
@@ -52,10 +52,9 @@ export function buildRewritePlan({ config, folder }: { readonly config: Config; 
       domains: rewrite.masquerade.map((domain) => domain.toLowerCase()),
       except: new Set(rewrite.masqueradeExcept.map((name) => name.toLowerCase())),
     },
-    sendAs: listOf(rewrite.sendAs).map((rule, index): SendAsRule => {
-      const patterns = listOf(rule.from).map(compileAddressPattern)
-      return { label: `rewrite.sendAs[${index}]`, from: (text) => patterns.some((matches) => matches(text)), as: rule.as, replyTo: rule.replyTo }
-    }),
+    sendAs: listOf(rewrite.sendAs).map(
+      ({ from, as, replyTo }, index): SendAsRule => ({ label: `rewrite.sendAs[${index}]`, from: compileAddressPatterns(listOf(from)), as, replyTo }),
+    ),
     limits: { depthMax: rewrite.limits.depth, recipientsMax: rewrite.limits.recipients },
     bareDomain: bareDomainOf(config),
     local: planLocal(config, folder),

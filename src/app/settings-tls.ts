@@ -1,14 +1,13 @@
 /**
  * Validated `tlsPolicy` -> what the TLS policies, delivery, intake and the reports are told.
  */
-import { compileAddressPattern, type Pattern } from '../core/pattern.ts'
 import type { TlsDemandRule, TlsDemandSettings } from '../delivery/tls-demand.ts'
 import type { TlsReportSettings } from '../tls/report-settings.ts'
 import type { TlsPolicySettings, TlsRule } from '../tls/settings.ts'
 import type { LoadedConfig } from './config.ts'
 import { readPem } from './config-certificates.ts'
-import { hostnameOf } from './config-implied.ts'
-import { durationMs, listOf } from './config-scalars.ts'
+import { addressesOf, hostnameOf } from './config-implied.ts'
+import { durationMs } from './config-scalars.ts'
 import type { Config } from './config-schema.ts'
 import type { TlsPolicyConfig, TlsRuleConfig } from './config-schema-tls.ts'
 import { SettingsError } from './settings-error.ts'
@@ -68,15 +67,9 @@ export function buildTlsSettings(loaded: LoadedConfig, previous: TlsSettings | n
 /** What is demanded of chosen mail, whatever way it takes. */
 export function buildTlsDemands({ require, tlsRequiredNo }: TlsPolicyConfig): TlsDemandSettings {
   return {
-    rules: require.map(({ from, to, level }): TlsDemandRule => ({ from: anyOf(from), to: anyOf(to), level })),
+    rules: require.map(({ from, to, level }): TlsDemandRule => ({ from: addressesOf(from), to: addressesOf(to), level })),
     heedTlsRequiredNo: tlsRequiredNo,
   }
-}
-
-function anyOf(written: string | readonly string[] | undefined): Pattern | null {
-  if (written === undefined) return null
-  const patterns = listOf(written).map(compileAddressPattern)
-  return (address) => patterns.some((matches) => matches(address))
 }
 
 function reportsOf(config: Config): TlsReportSettings | null {

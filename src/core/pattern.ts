@@ -41,3 +41,9 @@ export function compileAddressPattern(pattern: string): Pattern {
     return at !== -1 && glob(address.slice(at + 1))
   }
 }
+
+/** Any of several such patterns. */
+export function compileAddressPatterns(patterns: readonly string[]): Pattern {
+  const compiled = patterns.map(compileAddressPattern)
+  return (address) => compiled.some((matches) => matches(address))
+}

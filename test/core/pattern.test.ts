@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { compileAddressPattern, compileGlob } from '../../src/core/pattern.ts'
+import { compileAddressPattern, compileAddressPatterns, compileGlob } from '../../src/core/pattern.ts'
 
 describe('compileGlob', () => {
   const cases: readonly (readonly [glob: string, text: string, matches: boolean])[] = [
@@ -77,5 +77,10 @@ describe('compileAddressPattern', () => {
   ]
   it.each(cases)('%s against %s: %s', (pattern, address, matches) => {
     expect(compileAddressPattern(pattern)(address)).toBe(matches)
+  })
+  it('is any of several', () => {
+    const matches = compileAddressPatterns(['*@y', '<>'])
+    expect(['u@y', '<>', 'u@z'].map(matches)).toEqual([true, true, false])
+    expect(compileAddressPatterns([])('u@y')).toBe(false)
   })
 })
