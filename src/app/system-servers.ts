@@ -1,9 +1,10 @@
 /**
  * The name servers that `/etc/resolv.conf` names now. Looks at the file's time at most once a second.
  */
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type { Clock } from '../core/clock.ts'
 import { serversOfResolvConf } from '../net/dns/resolv-conf.ts'
+import { fileStamp } from './file-stamp.ts'
 
 const LOOK_EVERY_MS = 1_000
 /** A longer file holds no list of servers. */
@@ -18,21 +19,11 @@ export function createSystemServers(clock: Clock, path = '/etc/resolv.conf'): ()
     const now = clock.monotonicMs()
     if (now < lookAgainAt) return servers
     lookAgainAt = now + LOOK_EVERY_MS
-    const mark = markOf(path)
-    if (mark === seen) return servers
-    seen = mark
+    const stamp = fileStamp(path)
+    if (stamp === seen) return servers
+    seen = stamp
     servers = serversOfResolvConf(readText(path))
     return servers
-  }
-}
-
-/** Changes with the file, also when it is replaced or a link to it turns elsewhere. */
-function markOf(path: string): string {
-  try {
-    const { dev, ino, mtimeNs, size } = statSync(path, { bigint: true })
-    return `${dev} ${ino} ${mtimeNs} ${size}`
-  } catch {
-    return 'none'
   }
 }
 

@@ -12,6 +12,7 @@ import type { CancelTimer, Clock } from '../core/clock.ts'
 import type { Journal } from '../ports/journal.ts'
 import type { TableState } from '../rewrite/settings.ts'
 import { TABLE_OCTETS_MAX, TableFault } from '../rewrite/table-lines.ts'
+import { fileStamp } from './file-stamp.ts'
 
 export interface TableFileParts<Table> {
   readonly path: string
@@ -61,7 +62,7 @@ class WatchedTable<Table> implements TableFile<Table> {
   readonly state = (): TableState<Table> => this.#state
 
   look(): void {
-    const stamp = this.#files.map(stampOf).join(' ')
+    const stamp = this.#files.map(fileStamp).join(' ')
     if (stamp === this.#stamp) return
     this.#stamp = stamp
     const texts: string[] = []
@@ -81,7 +82,7 @@ class WatchedTable<Table> implements TableFile<Table> {
     }
     this.#files = files
     // Files that were only found now have a stamp of their own.
-    this.#stamp = files.map(stampOf).join(' ')
+    this.#stamp = files.map(fileStamp).join(' ')
   }
 
   close(): void {
@@ -147,16 +148,6 @@ export function readTable(path: string): string {
   } catch (fault) {
     if (fault instanceof TableFault) throw fault
     throw new TableFault(null, `${path} cannot be read (${(fault as NodeJS.ErrnoException).code ?? 'unknown fault'})`)
-  }
-}
-
-/** Changes whenever the file does; a file that is not there has one, too. */
-function stampOf(path: string): string {
-  try {
-    const { ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true })
-    return `${path} ${ino} ${size} ${mtimeNs} ${ctimeNs}`
-  } catch (fault) {
-    return `${path} ${(fault as NodeJS.ErrnoException).code ?? ''}`
   }
 }
 
