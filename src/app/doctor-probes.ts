@@ -13,6 +13,7 @@ import { createHostResolver } from '../net/host-resolver.ts'
 import { createDialer } from '../net/node-dialer.ts'
 import type { DnsResolver } from '../ports/dns-resolver.ts'
 import { type HostProbe, type ProbeParts, probeHost } from '../transports/host-probe.ts'
+import { isFamilyOff } from '../transports/mx-policy.ts'
 import { type HostTarget, RelayTargets } from '../transports/relay-target.ts'
 import type { ServerSettings } from './settings.ts'
 
@@ -99,7 +100,7 @@ function describeTls({ protocol, cipher, trust }: TlsFacts): string {
 
 /** As a delivery to that host would dial it: names by our own resolver, our side by address family; whatever the certificate. */
 async function routeTo(host: string, { delivery, mxPolicy }: ServerSettings, dns: DnsResolver): Promise<(Route & { readonly kind: 'mx' }) | null> {
-  const [first, ...rest] = (await addressesOf(host, dns)).filter(({ family }) => mxPolicy.families === 'auto' || mxPolicy.families === `ipv${family}`)
+  const [first, ...rest] = (await addressesOf(host, dns)).filter(({ family }) => !isFamilyOff(family, mxPolicy))
   if (first === undefined) return null
   const tls: TlsRequirement = { level: 'may', ca: null, serverName: null, minVersion: 'TLSv1.2' }
   const hosts: Destination['hosts'] = [{ name: host, preference: 0, addresses: [first, ...rest], tls }]

@@ -173,7 +173,8 @@ function addressesOf(host: LookedUpHost, policy: MxPolicy): { readonly addresses
   return { addresses, obstacle: { kind: 'none', about: host.name } }
 }
 
-function isFamilyOff(family: 4 | 6, { families }: MxPolicy): boolean {
+/** The operator has left that family out. */
+export function isFamilyOff(family: 4 | 6, { families }: Pick<MxPolicy, 'families'>): boolean {
   return families !== 'auto' && families !== (family === 4 ? 'ipv4' : 'ipv6')
 }
 
