@@ -8,6 +8,7 @@ import { isIP } from 'node:net'
 import type { Clock } from '../core/clock.ts'
 import type { TlsFacts } from '../core/outcome.ts'
 import type { Destination, HostAddress, Route, TlsRequirement } from '../core/route.ts'
+import { withinTime } from '../core/within-time.ts'
 import type { DoctorParts, ProbeResult } from '../doctor/subject.ts'
 import { createHostResolver } from '../net/host-resolver.ts'
 import { createDialer } from '../net/node-dialer.ts'
@@ -31,7 +32,7 @@ export function createProbes(settings: ServerSettings, dns: DnsResolver, clock: 
   const targets = new RelayTargets()
   const asked = new Map<string, Promise<ProbeResult>>()
   const once = (key: string, probe: () => Promise<ProbeResult>): Promise<ProbeResult> => {
-    const known = asked.get(key) ?? withinTime(clock, probe())
+    const known = asked.get(key) ?? withinTime(probe(), clock, PROBE_MS, LATE)
     asked.set(key, known)
     return known
   }
@@ -53,13 +54,7 @@ export function createProbes(settings: ServerSettings, dns: DnsResolver, clock: 
 }
 
 /** One relay that is silent at all of its addresses must not take the others' findings with it. */
-function withinTime(clock: Clock, probe: Promise<ProbeResult>): Promise<ProbeResult> {
-  return new Promise((resolve, reject) => {
-    const late: ProbeResult = { kind: 'failed', phase: 'connect', reason: `no answer within ${PROBE_MS / 1000} s`, greeting: null }
-    const cancel = clock.after(PROBE_MS, () => resolve(late))
-    probe.then(resolve, reject).finally(cancel)
-  })
-}
+const LATE: ProbeResult = { kind: 'failed', phase: 'connect', reason: `no answer within ${PROBE_MS / 1000} s`, greeting: null }
 
 /** The first host that answers counts, as in delivery. */
 async function probeInTurn(parts: Omit<ProbeParts, 'dialer'>, targets: readonly HostTarget[], login: string | null): Promise<ProbeResult> {

@@ -8,6 +8,7 @@
 import type { LaneKey, LeaseToken, QueueId } from '../core/brand.ts'
 import type { Clock } from '../core/clock.ts'
 import { isLaneNamed } from '../core/route.ts'
+import { withinTime } from '../core/within-time.ts'
 import type { Admission } from '../ports/admission.ts'
 import type { BodyStore } from '../ports/body-store.ts'
 import type { Destinations } from '../ports/destinations.ts'
@@ -161,19 +162,9 @@ function settled(unit: SettleUnit, parts: { readonly context: DeliveryContext; r
 /** Waits for what is under way, until the deadline; then aborts it and waits a little more. */
 async function drain(context: DeliveryContext, ready: ReadySet, deadlineMs: number): Promise<void> {
   const { clock, journal } = context
-  const empty = ready.whenEmpty()
-  if (await endsWithin(empty, clock, deadlineMs)) return
+  const empty = ready.whenEmpty().then(() => true)
+  if (await withinTime(empty, clock, deadlineMs, false)) return
   for (const batch of ready.held) batch.abort?.abort()
-  if (await endsWithin(empty, clock, ABORT_GRACE_MS)) return
+  if (await withinTime(empty, clock, ABORT_GRACE_MS, false)) return
   journal.note('delivery', 'warn', 'stopping although not everything could be given back; it will be tried again', { messages: ready.held.size })
-}
-
-function endsWithin(end: Promise<void>, clock: Clock, limitMs: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const cancel = clock.after(limitMs, () => resolve(false))
-    void end.then(() => {
-      cancel()
-      resolve(true)
-    })
-  })
 }

@@ -4,6 +4,7 @@
  */
 import type { CancelTimer, Clock } from '../core/clock.ts'
 import { enhanced } from '../core/reply.ts'
+import { withinTime } from '../core/within-time.ts'
 import type { MailboxAnswer, MailboxDelivery, Mailboxes } from '../ports/mailboxes.ts'
 import { type OpenAnswer, WorkerLink, type WorkerOpener } from './worker-link.ts'
 
@@ -61,7 +62,7 @@ class WorkerMailboxes implements Mailboxes {
 
   async close(deadlineMs: number): Promise<void> {
     const all = Promise.all([...this.#byUser.values()].map((mailbox) => mailbox.tail))
-    await this.#within(all, deadlineMs, undefined)
+    await withinTime<unknown>(all, this.#parts.clock, deadlineMs, undefined)
     for (const [user, mailbox] of [...this.#byUser]) {
       mailbox.cancelIdle?.()
       if (mailbox.users === 0) mailbox.link?.retire()
@@ -94,7 +95,7 @@ class WorkerMailboxes implements Mailboxes {
   async #ask(user: string): Promise<WorkerLink | MailboxAnswer> {
     const { opener, clock } = this.#parts
     const asked = opener.open(user)
-    const answer = await this.#within<OpenAnswer | null>(asked.answer, OPEN_MS, null)
+    const answer = await withinTime<OpenAnswer | null>(asked.answer, clock, OPEN_MS, null)
     if (answer?.kind === 'open') return new WorkerLink(answer, clock, () => this.#freePlace())
     if (answer?.kind === 'unknown') return { kind: 'unknown-user' }
     if (answer !== null) return { ...answer, hangs: false, duplicatePossible: false }
@@ -141,12 +142,5 @@ class WorkerMailboxes implements Mailboxes {
     const next = this.#waiting.shift()
     if (next === undefined) this.#links--
     else next()
-  }
-
-  #within<Value>(wanted: Promise<Value>, limitMs: number, otherwise: Value): Promise<Value> {
-    return new Promise((resolve, reject) => {
-      const cancel = this.#parts.clock.after(limitMs, () => resolve(otherwise))
-      wanted.then(resolve, reject).finally(cancel)
-    })
   }
 }

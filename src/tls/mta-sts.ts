@@ -6,6 +6,7 @@
  * remembered for minutes. One fetch under way for each domain; no domain waits for another one's.
  */
 import type { CancelTimer, Clock } from '../core/clock.ts'
+import { withinTime } from '../core/within-time.ts'
 import type { DnsResolver } from '../ports/dns-resolver.ts'
 import type { Journal } from '../ports/journal.ts'
 import type { KeptText } from '../ports/kept-text.ts'
@@ -90,10 +91,7 @@ export class MtaSts {
 
   /** The new policy if it can be had soon, else the one that is known. */
   async #renewed(domain: string, id: string, known: StsPolicy): Promise<StsAnswer> {
-    const patience = Promise.withResolvers<StsAnswer>()
-    const cancel = this.#parts.clock.after(RENEWAL_WAIT_MS, () => patience.resolve(NONE))
-    const answer = await Promise.race([this.#fetch(domain, id), patience.promise])
-    cancel()
+    const answer = await withinTime(this.#fetch(domain, id), this.#parts.clock, RENEWAL_WAIT_MS, NONE)
     return answer.kind === 'policy' ? answer : { kind: 'policy', policy: known }
   }
 

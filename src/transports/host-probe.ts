@@ -8,6 +8,7 @@ import type { Clock } from '../core/clock.ts'
 import type { AttemptPhase, TlsFacts } from '../core/outcome.ts'
 import { formatReply } from '../core/reply.ts'
 import type { PhaseTimeouts } from '../core/route.ts'
+import { withinTime } from '../core/within-time.ts'
 import type { DialogueLine } from '../ports/journal.ts'
 import { HostMemory } from './host-memory.ts'
 import type { HostTarget } from './relay-target.ts'
@@ -62,7 +63,7 @@ export async function probeHost(parts: ProbeParts, target: HostTarget): Promise<
     if (opened.kind !== 'session') return failedProbe(opened, greeting)
     const { remote, tls } = opened.session
     opened.session.retire()
-    await endsWithin(ended, parts.clock)
+    await withinTime(ended, parts.clock, QUIT_MS, undefined)
     return { kind: 'reached', host: remote.host, address: remote.address, tls, greeting }
   } finally {
     stopWatch()
@@ -89,14 +90,4 @@ function everySoOften(clock: Clock, act: () => void): () => void {
   }
   again()
   return () => cancel()
-}
-
-function endsWithin(ended: Promise<void>, clock: Clock): Promise<void> {
-  return new Promise((resolve) => {
-    const cancel = clock.after(QUIT_MS, resolve)
-    void ended.then(() => {
-      cancel()
-      resolve()
-    })
-  })
 }
