@@ -84,7 +84,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
   const signer = createSigner(settings.dkim, { clock, journal })
   const rewriting = createRewriting(settings.rewrite, { clock, journal })
   const tls = createTlsParts({ settings, resolver: dns, clock, journal, random: Math.random, submit: (request) => intake.submit(request, 'report') })
-  const destinations = createMxDestinations({ resolver: dns, tls: tls.policies, clock, random: Math.random, policy: settings.mxPolicy })
+  const destinations = createMxDestinations({ resolver: dns, tls: tls.policies, clock, journal, random: Math.random, policy: settings.mxPolicy })
   const transports = createTransports(parts, signer, tls.reports)
   const delivery = createDelivery({
     settings: settings.delivery,

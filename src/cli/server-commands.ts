@@ -45,7 +45,7 @@ function registerRoute(program: Command, context: CliContext): void {
 }
 
 function describeRoute(context: CliContext, explanation: RouteExplanation): readonly string[] {
-  const { from, to, steps, decision, lane, credential, hosts, obstacle, rewriting, others = [] } = explanation
+  const { from, to, steps, decision, lane, credential, hosts, closed = [], tlsDemand, obstacle, rewriting, others = [] } = explanation
   return [
     ...(rewriting === undefined || !changes(rewriting) ? [] : [...describeRewriting(context, rewriting), '']),
     `From ${escapeText(from === '' ? '<>' : from)} to ${escapeText(to)}`,
@@ -55,7 +55,9 @@ function describeRoute(context: CliContext, explanation: RouteExplanation): read
     ),
     `${paint(context, 'bold', 'Decision:')} ${escapeText(decision)}`,
     `Lane ${escapeText(lane)}${credential === null ? '' : `, credential ${escapeText(credential)}`}`,
+    ...(tlsDemand === undefined ? [] : [`TLS for this mail: ${describeDemand(tlsDemand)}`]),
     ...(hosts === null ? [] : ['Servers, in the order to try:', ...hosts.map(describeHost)]),
+    ...(closed.length === 0 ? [] : ['Servers that are not used for this domain:', ...closed.map(describeClosed)]),
     ...(obstacle === null ? [] : [`${paint(context, 'yellow', 'No server:')} ${escapeText(obstacle)}`]),
     ...others.flatMap((other) => ['', ...describeRoute(context, other)]),
   ]
@@ -68,6 +70,14 @@ function changes({ recipient, refusal, sender }: RewriteExplanation): boolean {
 
 function describeHost({ name, preference, addresses, tls }: NonNullable<RouteExplanation['hosts']>[number]): string {
   return `  ${String(preference).padStart(5)}  ${escapeText(name)}  ${addresses.map(escapeText).join(', ')}  TLS: ${tls}`
+}
+
+function describeClosed({ name, preference, reason }: NonNullable<RouteExplanation['closed']>[number]): string {
+  return `  ${String(preference).padStart(5)}  ${escapeText(name)}  ${escapeText(reason)}`
+}
+
+function describeDemand(demand: NonNullable<RouteExplanation['tlsDemand']>): string {
+  return demand === 'relaxed' ? 'no policy counts (TLS-Required: No)' : `${demand} at least (tlsPolicy.require)`
 }
 
 function registerReload(program: Command, context: CliContext): void {

@@ -82,12 +82,21 @@ export interface MxHost {
   readonly addresses: readonly [HostAddress, ...HostAddress[]]
   readonly tls: TlsRequirement
 }
+/** A host that a TLS policy closes to the domain's mail. */
+export interface ClosedHost {
+  readonly name: string
+  readonly preference: number
+  /** One line; begins with the name of the fault. */
+  readonly reason: string
+}
 /** Where the mail of a domain goes when it is delivered directly, in the order to try. */
 export interface Destination {
   readonly domain: string
   /** The receiver: domains with the same hosts share it, and one lane. */
   readonly site: string
   readonly hosts: readonly [MxHost, ...MxHost[]]
+  /** Only to be told of; left out: none. */
+  readonly closed?: readonly [ClosedHost, ...ClosedHost[]]
   /** Monotonic milliseconds; later it is only good as a hint of the site. */
   readonly goodUntilMs: number
 }

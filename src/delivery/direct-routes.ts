@@ -36,8 +36,8 @@ export class DirectRoutes {
     return destination === null ? demanded : this.to(demanded, destination)
   }
 
-  find(forwardPath: Mailbox): Promise<DestinationAnswer> {
-    return this.#destinations.find(formatDomain(forwardPath))
+  find(forwardPath: Mailbox, demand: TlsDemand | null = null): Promise<DestinationAnswer> {
+    return this.#destinations.find(formatDomain(forwardPath), demand)
   }
 
   to(route: MxRoute, destination: Destination): MxRoute {

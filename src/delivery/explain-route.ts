@@ -10,22 +10,29 @@ import type { RouteExplanation, ServerControl } from '../ports/server-control.ts
 import type { DeliveryContext } from './context.ts'
 import type { DirectRoutes } from './direct-routes.ts'
 import type { RouteQuery } from './router.ts'
+import { tlsDemandFor } from './tls-demand.ts'
 
 export type RouteQuestion = Parameters<ServerControl['explainRoute']>[0]
 
 export async function explainRoute(context: DeliveryContext, direct: DirectRoutes, question: RouteQuestion): Promise<RouteExplanation> {
   const query = queryOf(question)
-  const explanation = context.router.explain(query)
-  const { route } = context.router.decide(query)
   const mailbox = parseMailbox(question.to, { smtputf8: true })
-  if (route.kind !== 'mx' || mailbox === null) return explanation
-  const answer = await direct.find(mailbox)
+  const { tlsDemands } = context.settings
+  const demand = tlsDemands === undefined ? null : tlsDemandFor(tlsDemands, { ...query, requireTls: false })
+  const { route } = context.router.decide(query)
+  const bound = mailbox === null ? route : direct.bind(route, mailbox, demand)
+  const tlsDemand = bound.kind === 'relay' || bound.kind === 'mx' ? bound.tlsDemand : undefined
+  const explanation = { ...context.router.explain(query), ...(tlsDemand === undefined ? {} : { tlsDemand }) }
+  if (bound.kind !== 'mx' || mailbox === null) return explanation
+  const answer = await direct.find(mailbox, tlsDemand)
   if (answer.kind === 'found') {
     const { destination } = answer
-    return { ...explanation, lane: laneOf(direct.to(route, destination)), hosts: destination.hosts.map(shownHost) }
+    const { closed } = destination
+    const lane = laneOf(direct.to(bound, destination))
+    return { ...explanation, lane, hosts: destination.hosts.map(shownHost), ...(closed === undefined ? {} : { closed }) }
   }
   const { status, reason } = answer.judgement
-  return { ...explanation, lane: laneOf(direct.bind(route, mailbox)), obstacle: `${formatStatus(status)} ${reason}` }
+  return { ...explanation, lane: laneOf(bound), obstacle: `${formatStatus(status)} ${reason}` }
 }
 
 function shownHost({ name, preference, addresses, tls }: MxHost): NonNullable<RouteExplanation['hosts']>[number] {

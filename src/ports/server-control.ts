@@ -4,7 +4,8 @@
  * Made by `app/compose.ts`; queue matters are in `ports/queue-admin.ts`.
  */
 import type { EpochMs, QueueId } from '../core/brand.ts'
-import type { TlsLevel } from '../core/route.ts'
+import type { ClosedHost, TlsLevel } from '../core/route.ts'
+import type { TlsDemand } from '../core/tls-policy.ts'
 import type { DialogueLine, Subsystem } from './journal.ts'
 import type { QueueCounts } from './queue-admin.ts'
 
@@ -61,6 +62,10 @@ export interface RouteExplanation {
   readonly credential: string | null
   /** Of direct delivery: servers in the order to try. Null: another way, or there are none. */
   readonly hosts: readonly { readonly name: string; readonly preference: number; readonly addresses: readonly string[]; readonly tls: TlsLevel }[] | null
+  /** Servers that a TLS policy closes to this domain; left out: none. */
+  readonly closed?: readonly ClosedHost[]
+  /** What TLS is demanded of the mail itself, beyond its way (`tlsPolicy.require`, `TLS-Required: No`); left out: nothing. */
+  readonly tlsDemand?: TlsDemand
   /** Why there are none: `4.4.3 looking up the mail servers of example.com failed: timeout`. */
   readonly obstacle: string | null
 }

@@ -11,7 +11,8 @@ import type { Destination, MxHost } from '../core/route.ts'
 import type { TlsDemand } from '../core/tls-policy.ts'
 import type { DestinationAnswer, Destinations } from '../ports/destinations.ts'
 import type { DnsAnswer, DnsResolver } from '../ports/dns-resolver.ts'
-import type { DomainTls, TlsPolicies } from '../ports/tls-policies.ts'
+import type { Journal } from '../ports/journal.ts'
+import type { DomainTls, HostTls, TlsPolicies } from '../ports/tls-policies.ts'
 import { type AsciiName, asciiDomain } from './ascii-domain.ts'
 import { chooseAddresses, type LookedUpHost, listHosts, type MxPolicy, type NamedHost, type UsableHost } from './mx-policy.ts'
 import { MxSites } from './mx-sites.ts'
@@ -20,6 +21,7 @@ export interface MxDestinationsParts {
   readonly resolver: DnsResolver
   readonly tls: TlsPolicies
   readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly journal: Journal
   /** In [0, 1). */
   readonly random: () => number
   readonly policy: MxPolicy
@@ -48,6 +50,7 @@ interface LookupPolicy extends MxPolicy {
   /** No TLS policy closes a host. */
   readonly relaxed: boolean
 }
+type RefusedHost = Extract<HostTls, { readonly kind: 'refused' }> & { readonly host: UsableHost }
 /** Hosts with their addresses, and how long all of it is good. */
 interface FoundHosts {
   readonly hosts: readonly LookedUpHost[]
@@ -152,8 +155,9 @@ class Lookups implements MxDestinations {
     const tls = policy.relaxed ? this.#parts.tls.relaxed(domain) : await this.#parts.tls.forDomain(domain)
     const judged = await Promise.all(choice.hosts.map((host) => this.#withTls(host, tls, found)))
     const [first, ...rest] = judged.flatMap((one) => (one.kind === 'host' ? [one.host] : []))
+    const refused = judged.flatMap((one) => (one.kind === 'refused' ? [one] : []))
     if (first === undefined) {
-      const [refusal] = judged.flatMap((one) => (one.kind === 'refused' ? [one] : []))
+      const [refusal] = refused
       if (refusal === undefined) throw new Error('no host is left and none was refused')
       return { kind: 'refused', phase: 'tls-policy', judgement: refusal.deferral }
     }
@@ -162,7 +166,18 @@ class Lookups implements MxDestinations {
       .flatMap(({ ipv4, ipv6 }) => [ipv4, ipv6])
       .reduce((least, one) => (one.kind === 'records' ? Math.min(least, one.ttlMs) : least), Math.min(found.ttlMs, policiesMs))
     const goodUntilMs = this.#parts.clock.monotonicMs() + Math.min(Math.max(ttlMs, GOOD_MS.min), GOOD_MS.max)
-    return { kind: 'found', destination: { domain, site: this.#sites.siteOf(domain, choice.hosts), hosts: [first, ...rest], goodUntilMs } }
+    const site = this.#sites.siteOf(domain, choice.hosts)
+    return { kind: 'found', destination: { domain, site, hosts: [first, ...rest], goodUntilMs, ...this.#tellClosed(domain, refused) } }
+  }
+
+  /** Mail goes past them: nothing else would tell why. */
+  #tellClosed(domain: string, refused: readonly RefusedHost[]): Pick<Destination, 'closed'> {
+    const [first, ...rest] = refused.map(({ host, deferral }) => ({ name: host.name, preference: host.preference, reason: deferral.reason }))
+    if (first === undefined) return {}
+    for (const { name, reason } of [first, ...rest]) {
+      this.#parts.journal.note('delivery', 'info', `${name} is not used for ${domain}: ${reason}`, { domain, host: name })
+    }
+    return { closed: [first, ...rest] }
   }
 
   async #withTls(host: UsableHost, tls: DomainTls, found: FoundHosts) {
@@ -173,7 +188,7 @@ class Lookups implements MxDestinations {
       canonicalName: records[0]?.canonicalName ?? host.name,
       secure: found.secure && records.length > 0 && records.every((answer) => answer.secure),
     })
-    if (verdict.kind === 'refused') return verdict
+    if (verdict.kind === 'refused') return { ...verdict, host }
     const usable: MxHost = { ...host, tls: verdict.requirement }
     return { kind: 'host' as const, host: usable, goodForMs: verdict.goodForMs ?? GOOD_MS.max }
   }

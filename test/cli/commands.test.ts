@@ -134,6 +134,10 @@ describe('route, reload, backup', () => {
     const server = await startCliServer()
     const { stdout } = await server.run(['route', 'explain', 'a@b.example', 'you@direct.example'])
     expect(stdout).toContain('     10  mx1.direct.example  2001:db8::1, 192.0.2.1  TLS: may\n     20  mx2.direct.example  192.0.2.2  TLS: verify\n')
+    expect(stdout).not.toContain('not used')
+    const chosen = (await server.run(['route', 'explain', 'a@b.example', 'board@direct.example'])).stdout
+    expect(chosen).toContain('TLS for this mail: verify at least (tlsPolicy.require)\nServers, in the order to try:\n')
+    expect(chosen).toContain('Servers that are not used for this domain:\n      5  mx3.direct.example  not in the policy\n')
     expect((await server.run(['route', 'explain', 'a@b.example', 'you@dead.example'])).stdout).toContain(
       'No server: 4.4.3 looking up the mail servers of dead.example failed: TIMEOUT',
     )

@@ -216,6 +216,22 @@ describe('thousands of sites', () => {
     })
   })
 
+  it('are explained with what is demanded of the mail itself, and with servers that a policy closes', async () => {
+    const tlsDemands = { rules: [{ from: null, to: compileAddressPattern('board@new.example'), level: 'verify' as const }], heedTlsRequiredNo: true }
+    const rig = await startDirect({ settings: { tlsDemands } })
+    const { destinations } = rig
+    const closed = [{ name: 'mx0.new.example', preference: 5, reason: 'not in the policy' }] as const
+    const before = destinations.answer
+    destinations.answer = async (domain) => {
+      const found = await before(domain)
+      return found.kind === 'found' ? { ...found, destination: { ...found.destination, closed } } : found
+    }
+    const explain = (to: string, header: [string, string][] = []) => rig.delivery.explain({ from: 'a@b.example', to, submitter: null, header })
+    expect(await explain('board@new.example')).toMatchObject({ tlsDemand: 'verify', closed, lane: 'smtp:mx/mx.new.example' })
+    expect(await explain('you@new.example')).not.toHaveProperty('tlsDemand')
+    expect(await explain('you@new.example', [['TLS-Required', 'No']])).toMatchObject({ tlsDemand: 'relaxed' })
+  })
+
   it('by rule: some direct, some not', async () => {
     const rig = await startDirect({
       settings: {

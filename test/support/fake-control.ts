@@ -81,6 +81,7 @@ export function createFakeControl(store: MemoryStore, now: () => EpochMs): FakeC
         lane: 'smtp:google/jira',
         credential: 'jira',
         hosts: to.endsWith('@direct.example') ? DIRECT_HOSTS : null,
+        ...(to.startsWith('board@') ? { closed: [{ name: 'mx3.direct.example', preference: 5, reason: 'not in the policy' }], tlsDemand: 'verify' } : {}),
         obstacle: to.endsWith('@dead.example') ? '4.4.3 looking up the mail servers of dead.example failed: TIMEOUT' : null,
       }
     },

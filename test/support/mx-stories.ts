@@ -66,7 +66,7 @@ export async function startMxStory(options: MxStoryOptions): Promise<MxStory> {
   const dns = createFakeResolver(zones)
   const like = directLike(relayAt('mx', port), { port, ...direct })
   const delivery = makeSettings({ routes: [makeRule({ kind: 'mx' })], direct: like, ...settings })
-  const destinations: WholeServerOptions['destinations'] = (clock) =>
-    createMxDestinations({ resolver: dns, tls, clock, random: () => 0.5, policy: makePolicy(policy) })
+  const destinations: WholeServerOptions['destinations'] = (clock, journal) =>
+    createMxDestinations({ resolver: dns, tls, clock, journal, random: () => 0.5, policy: makePolicy(policy) })
   return { server: await startServer({ ...rest, delivery, destinations }), dns }
 }

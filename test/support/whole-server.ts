@@ -44,7 +44,7 @@ export interface WholeServerOptions {
   readonly faults?: FaultPlan
   readonly signer?: Signer
   /** For routes of kind `mx`. */
-  readonly destinations?: (clock: FakeClock) => Destinations
+  readonly destinations?: (clock: FakeClock, journal: Journal) => Destinations
   readonly rewriter?: () => Rewriter | null
   /** What names without domain get. */
   readonly bareDomain?: string
@@ -182,7 +182,7 @@ class Server implements WholeServer {
       settings: this.#options.delivery,
       store: queue,
       bodies: store.bodies,
-      destinations: this.#options.destinations?.(clock) ?? NO_DESTINATIONS,
+      destinations: this.#options.destinations?.(clock, journal) ?? NO_DESTINATIONS,
       transports: { smtp, capture: createCaptureTransport() },
       clock,
       journal,

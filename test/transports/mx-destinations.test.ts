@@ -5,24 +5,29 @@ import { describe, expect, it } from 'vitest'
 import { enhanced, formatStatus } from '../../src/core/reply.ts'
 import type { TlsRequirement } from '../../src/core/route.ts'
 import type { DestinationAnswer } from '../../src/ports/destinations.ts'
+import type { Journal } from '../../src/ports/journal.ts'
 import type { HostTls, PolicyHost, TlsPolicies } from '../../src/ports/tls-policies.ts'
 import { createMxDestinations, type MxDestinations } from '../../src/transports/mx-destinations.ts'
 import { createFakeClock, type FakeClock } from '../support/fake-clock.ts'
 import { createFakeResolver, type FakeName, type FakeResolver } from '../support/fake-resolver.ts'
 import { makePolicy } from '../support/mx-stories.ts'
 import { createPlainPolicies } from '../support/plain-policies.ts'
+import { SILENT_JOURNAL } from '../support/store-under-test.ts'
 
 interface Bench {
   readonly destinations: MxDestinations
   readonly dns: FakeResolver
   readonly clock: FakeClock
+  readonly notes: readonly string[]
 }
 const HOUR = 3_600_000
 
 function bench(zones: Readonly<Record<string, FakeName>>, tls: TlsPolicies = createPlainPolicies()): Bench {
   const dns = createFakeResolver(zones)
   const clock = createFakeClock()
-  return { dns, clock, destinations: createMxDestinations({ resolver: dns, tls, clock, random: () => 0.5, policy: makePolicy() }) }
+  const notes: string[] = []
+  const journal: Journal = { ...SILENT_JOURNAL, note: (_subsystem, _level, text) => void notes.push(text) }
+  return { dns, clock, notes, destinations: createMxDestinations({ resolver: dns, tls, clock, journal, random: () => 0.5, policy: makePolicy() }) }
 }
 const ONE: Readonly<Record<string, FakeName>> = {
   'rcpt.example': { mx: ['10 mx.rcpt.example'] },
@@ -191,6 +196,8 @@ describe('TLS policies', () => {
       policies(({ name }) => (name === 'a.example' ? { kind: 'refused', deferral } : { kind: 'tls', requirement: VERIFY })),
     )
     expect(told(await without.destinations.find('rcpt.example'))).toBe('b.example 192.0.2.2')
+    expect(without.destinations.known('rcpt.example')?.closed).toEqual([{ name: 'a.example', preference: 10, reason: 'not listed' }])
+    expect(without.notes).toEqual(['a.example is not used for rcpt.example: not listed'])
     const none = bench(
       zones,
       policies(() => ({ kind: 'refused', deferral })),
