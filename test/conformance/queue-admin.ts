@@ -19,6 +19,7 @@ export function exerciseQueueAdmin(name: string, open: OpenStoreUnderTest): void
   describe(`queue admin: ${name}`, () => {
     describe('looking', () => exerciseLooking(open))
     describe('filters', () => exerciseFilters(open))
+    describe('lanes by name', () => exerciseLaneNames(open))
     describe('acts', () => exerciseActs(open))
     describe('acts on leased recipients', () => exercisePending(open))
     describe('history', () => exerciseHistory(open))
@@ -189,6 +190,20 @@ function exerciseFilters(open: OpenStoreUnderTest): void {
       expect([filter, rows.map((row) => names.get(row.queueId)).join('')]).toEqual([filter, wanted])
       expect([filter, await store.admin.count(filter)]).toEqual([filter, wanted.length])
     }
+  })
+}
+
+function exerciseLaneNames(open: OpenStoreUnderTest): void {
+  it('finds all direct delivery by mx, and all mailboxes by local', async () => {
+    const store = await open()
+    for (const lane of ['smtp:mx/mx1.example.com', 'smtp:mx/a.example', 'local:bob', 'smtp:local/-', 'smtp:localhost/-', 'capture'])
+      await add(store, { place: queuedPlace(NOON, lane as LaneKey) })
+    const lanesOf = async (relay: string) => (await store.admin.list({ relay }, ALL)).rows.map(({ lane }) => lane)
+    expect(await lanesOf('mx')).toEqual(['smtp:mx/mx1.example.com', 'smtp:mx/a.example'])
+    expect(await lanesOf('mx/a.example')).toEqual(['smtp:mx/a.example'])
+    expect(await lanesOf('local')).toEqual(['local:bob', 'smtp:local/-'])
+    expect(await lanesOf('local:bob')).toEqual(['local:bob'])
+    expect(await lanesOf('capture')).toEqual(['capture'])
   })
 }
 

@@ -7,6 +7,7 @@ import type { Mailbox, ReversePath } from '../../src/core/envelope.ts'
 import { readOriginalRecipient } from '../../src/core/original-recipient.ts'
 import { compileGlob } from '../../src/core/pattern.ts'
 import { isFinal, type StateKind, transition } from '../../src/core/recipient-state.ts'
+import { isLaneNamed } from '../../src/core/route.ts'
 import type { ActResult, QueueAct, QueueAdmin, QueueFilter, QueueRow } from '../../src/ports/queue-admin.ts'
 import { storedContent } from './memory-bodies.ts'
 import type { MemoryRow, MemoryState } from './memory-store.ts'
@@ -125,7 +126,7 @@ function matches(state: MemoryState, row: MemoryRow, filter: QueueFilter): boole
     filter.queueIds === undefined || filter.queueIds.includes(row.queueId),
     filter.sender === undefined || likeText(filter.sender, senderOf(state, row)),
     filter.recipient === undefined || likeText(filter.recipient, recipientOf(state, row)),
-    relay === undefined || row.lane === relay || row.lane === `smtp:${relay}` || row.lane.startsWith(`smtp:${relay}/`),
+    relay === undefined || isLaneNamed(row.lane, relay),
     filter.acceptedBefore === undefined || acceptedAt < filter.acceptedBefore,
     filter.acceptedAfter === undefined || acceptedAt > filter.acceptedAfter,
     reply === undefined || [row.last?.text, row.holdReason].some((text) => text?.toLowerCase().includes(reply.toLowerCase())),

@@ -45,7 +45,8 @@ export function conditionsOf(filter: QueueFilter): Conditions {
   if (filter.recipient !== undefined) add('looks_like(?, address)', filter.recipient)
   if (filter.relay !== undefined) {
     const { relay } = filter
-    add("(lane IN (?, 'smtp:' || ?) OR substr(lane, 1, ?) = 'smtp:' || ? || '/')", relay, relay, relay.length + 'smtp:/'.length, relay)
+    const mailboxes = relay === 'local' ? " OR substr(lane, 1, 6) = 'local:'" : ''
+    add(`(lane IN (?, 'smtp:' || ?) OR substr(lane, 1, ?) = 'smtp:' || ? || '/'${mailboxes})`, relay, relay, relay.length + 'smtp:/'.length, relay)
   }
   if (filter.acceptedBefore !== undefined) add('accepted_at < ?', filter.acceptedBefore)
   if (filter.acceptedAfter !== undefined) add('accepted_at > ?', filter.acceptedAfter)
