@@ -8,9 +8,9 @@
 import { formatDomain, formatMailbox } from '../core/address.ts'
 import type { Mailbox } from '../core/envelope.ts'
 import { bareLocalPart, localUserOf, splitExtension } from '../core/local-address.ts'
-import { lookUpMap } from './address-map.ts'
+import { lookUpMap, type MapContext } from './address-map.ts'
 import { lookUpPatterns } from './pattern-file.ts'
-import { type LocalRules, localMailNow, type RecipientTable, type RewriteSettings } from './settings.ts'
+import { type LocalRules, localMailNow, mapContextOf, type RecipientTable, type RewriteSettings } from './settings.ts'
 import { resolveTarget, type Target } from './target.ts'
 
 export type ExpansionEnd =
@@ -118,10 +118,8 @@ class Expansion {
   }
 
   #rulesFor(mailbox: Mailbox): Step {
-    const { recipients, local, bareDomain } = this.#settings
-    const isOwnDomain = (domain: string): boolean => domain === bareDomain || local?.domains.has(domain) === true
-    const context = { recipientDelimiter: local?.recipientDelimiter ?? '', isOwnDomain }
-    for (const { label, table } of recipients) {
+    const context = mapContextOf(this.#settings)
+    for (const { label, table } of this.#settings.recipients) {
       const state = table()
       if (state.kind === 'unavailable') return { kind: 'end', rule: label, end: state }
       const hit = lookUpTable(state.table, mailbox, context)
@@ -144,7 +142,7 @@ export type TableHit =
   | { readonly kind: 'invalid'; readonly what: string }
 
 /** Null: nothing in the table is about this address. */
-export function lookUpTable(table: RecipientTable, mailbox: Mailbox, context: Parameters<typeof lookUpMap>[2]): TableHit | null {
+export function lookUpTable(table: RecipientTable, mailbox: Mailbox, context: MapContext): TableHit | null {
   if (table.kind === 'map') {
     const hit = lookUpMap(table.map, mailbox, context)
     return hit === null ? null : { kind: 'targets', ...hit }

@@ -10,7 +10,7 @@ import type { DomainName } from '../core/brand.ts'
 import type { Mailbox } from '../core/envelope.ts'
 import type { HeaderEdits } from '../core/header-edits.ts'
 import { lookUpTable } from './expand.ts'
-import type { RewriteSettings, SendAsRule } from './settings.ts'
+import { mapContextOf, type RewriteSettings, type SendAsRule } from './settings.ts'
 import { parseLocalName, resolveTarget } from './target.ts'
 
 /** Which rule did what, in order, for `postern route explain`. */
@@ -59,12 +59,13 @@ function mappedSteps(address: string, settings: RewriteSettings): SenderStep[] {
   return steps
 }
 
-function mapSender(address: string, { senders, bareDomain, local }: RewriteSettings): SenderStep | null {
+function mapSender(address: string, settings: RewriteSettings): SenderStep | null {
+  const { senders, bareDomain } = settings
   const mailbox = senders.length === 0 ? null : parseMailbox(address, { smtputf8: true })
   if (mailbox === null) return null
-  const isOwnDomain = (domain: string): boolean => domain === bareDomain || local?.domains.has(domain) === true
+  const context = mapContextOf(settings)
   for (const { label, table } of senders) {
-    const hit = lookUpTable(table, mailbox, { recipientDelimiter: local?.recipientDelimiter ?? '', isOwnDomain })
+    const hit = lookUpTable(table, mailbox, context)
     if (hit === null) continue
     const target = hit.kind === 'targets' ? hit.targets[0] : undefined
     const next = target === undefined || target.kind === 'off' ? null : resolveTarget(target, mailbox, bareDomain)

@@ -7,7 +7,7 @@
 import type { DomainName } from '../core/brand.ts'
 import type { LocalMail } from '../core/local-address.ts'
 import type { Pattern } from '../core/pattern.ts'
-import type { AddressMap } from './address-map.ts'
+import type { AddressMap, MapContext } from './address-map.ts'
 import type { AliasTable } from './aliases-file.ts'
 import type { AddressPattern } from './pattern.ts'
 import type { Target } from './target.ts'
@@ -63,6 +63,14 @@ export interface RewriteSettings {
   readonly bareDomain: DomainName | null
   /** Null: no domain is ours. */
   readonly local: LocalRules | null
+}
+
+/** How maps are read: which domains are ours, and what splits a name. */
+export function mapContextOf({ bareDomain, local }: Pick<RewriteSettings, 'bareDomain' | 'local'>): MapContext {
+  return {
+    recipientDelimiter: local?.recipientDelimiter ?? '',
+    isOwnDomain: (domain) => domain === bareDomain || local?.domains.has(domain) === true,
+  }
 }
 
 /** The tables as they are now, for those who deliver; unavailable: the list of users could not be read. */
