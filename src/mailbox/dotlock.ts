@@ -8,7 +8,7 @@
  */
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, renameSync, unlinkSync } from 'node:fs'
 import process from 'node:process'
-import { createFile, entryPath, type Folder } from './folders.ts'
+import { createFile, entryPath, type Folder, O_PATH } from './folders.ts'
 import { codeOf, faultOf } from './mailbox-fault.ts'
 import { type AppendRecord, formatRecord, parseRecord } from './mbox-recovery.ts'
 import { type Surroundings, writeWhole } from './writer.ts'
@@ -24,8 +24,6 @@ export interface Dotlock {
 export type DotlockAnswer = { readonly kind: 'held'; readonly lock: Dotlock } | { readonly kind: 'busy' }
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants
-/** No constant of Node's: see `folders.ts`. */
-const O_PATH = 0o10000000
 const LOCK_OCTETS_MAX = 4_096
 /** Only such locks are ours, and only ours say by a dead process that they are over. */
 const SIGN = 'postern'

@@ -15,7 +15,7 @@ export interface Folder {
 }
 
 /** Opens without reading; no constant of Node's. The same on every Linux that Node runs on. */
-const O_PATH = 0o10000000
+export const O_PATH = 0o10000000
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY, O_RDWR, O_APPEND, O_CREAT, O_EXCL, O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants
 const FOLDER_MODE = 0o700
 const FILE_MODE = 0o600
@@ -33,6 +33,20 @@ export function openBase(path: string): Folder {
   } catch (error) {
     throw faultOf(error, path)
   }
+}
+
+/** The last of these folders, each inside the one before; see `enterFolder`. */
+export function openBelow(base: string, names: readonly string[], owner: number): Folder {
+  let folder = openBase(base)
+  for (const name of names) {
+    const outer = folder
+    try {
+      folder = enterFolder(outer, name, owner)
+    } finally {
+      closeSync(outer.fd)
+    }
+  }
+  return folder
 }
 
 /** The folder of that name inside; made with mode 0700 if it is missing. `sync`: it is going to be synced, too. */

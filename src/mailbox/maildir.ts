@@ -6,7 +6,7 @@
  */
 import { closeSync, fsyncSync, linkSync, lstatSync, readdirSync, renameSync, unlinkSync } from 'node:fs'
 import { createMaildirEncoder } from './encode-content.ts'
-import { createFile, enterFolder, entryPath, type Folder, openBase, syncFolder } from './folders.ts'
+import { createFile, enterFolder, entryPath, type Folder, openBelow, syncFolder } from './folders.ts'
 import { codeOf, faultOf, mailboxFull } from './mailbox-fault.ts'
 import { type MailboxRules, type MailboxWriter, type MessageFacts, type Surroundings, writeWhole } from './writer.ts'
 
@@ -102,27 +102,21 @@ export class MaildirWriter implements MailboxWriter {
 }
 
 function openFolders({ place, owner }: MailboxRules): Folders {
-  const opened = [openBase(place.base)]
+  const maildir = openBelow(place.base, place.own, owner)
+  const opened: Folder[] = []
+  const inside = (name: string): Folder => {
+    const folder = enterFolder(maildir, name, owner, true)
+    opened.push(folder)
+    return folder
+  }
   try {
-    for (const name of place.own) opened.push(enterFolder(last(opened), name, owner))
-    const inside = (name: string): Folder => {
-      const folder = enterFolder(last(opened.slice(0, place.own.length + 1)), name, owner, true)
-      opened.push(folder)
-      return folder
-    }
-    const folders = { tmp: inside('tmp'), new: inside('new'), cur: inside('cur') }
-    for (const folder of opened.slice(0, place.own.length + 1)) closeSync(folder.fd)
-    return folders
+    return { tmp: inside('tmp'), new: inside('new'), cur: inside('cur') }
   } catch (error) {
     for (const folder of opened) closeSync(folder.fd)
     throw error
+  } finally {
+    closeSync(maildir.fd)
   }
-}
-
-function last(folders: readonly Folder[]): Folder {
-  const folder = folders.at(-1)
-  if (folder === undefined) throw new Error('no folder is open')
-  return folder
 }
 
 function closeFolders(folders: Folders): void {

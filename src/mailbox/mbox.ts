@@ -10,7 +10,7 @@ import { closeSync, fstatSync, fsyncSync, ftruncateSync, readSync } from 'node:f
 import { enhanced } from '../core/reply.ts'
 import { type Dotlock, tryDotlock } from './dotlock.ts'
 import { createMboxEncoder } from './encode-content.ts'
-import { enterFolder, type Folder, isStill, openBase, openOwnFile, requireOwnFile, syncFolder } from './folders.ts'
+import { type Folder, isStill, openBelow, openOwnFile, requireOwnFile, syncFolder } from './folders.ts'
 import { faultOf, MailboxFault, mailboxFull, refusal } from './mailbox-fault.ts'
 import { takeBack } from './mbox-recovery.ts'
 import { type MailboxRules, type MailboxWriter, type MessageFacts, type Surroundings, writeWhole } from './writer.ts'
@@ -30,7 +30,9 @@ interface LockedMailbox {
 
 /** Waits for the locks. Rejects with `MailboxFault`. */
 export async function openMbox(rules: MailboxRules, facts: MessageFacts, surroundings: Surroundings): Promise<MailboxWriter> {
-  const { folder, name } = openFolder(rules)
+  const { base, own } = rules.place
+  const folder = openBelow(base, own.slice(0, -1), rules.owner)
+  const name = own.at(-1) ?? ''
   let mailbox: LockedMailbox | null = null
   try {
     mailbox = await lockMailbox({ folder, name, rules, surroundings })
@@ -47,19 +49,6 @@ export function fromLine(from: string, atMs: number): string {
   const sender = from.replace(/[^!-~]/g, '-').slice(0, FROM_CHARS_MAX)
   const [, day = '', date = '', month = '', year = '', time = ''] = /^(\w+), (\d+) (\w+) (\d+) ([\d:]+)/.exec(new Date(atMs).toUTCString()) ?? []
   return `From ${sender === '' ? 'MAILER-DAEMON' : sender} ${day} ${month} ${String(Number(date)).padStart(2)} ${time} ${year}\n`
-}
-
-function openFolder({ place, owner }: MailboxRules): { readonly folder: Folder; readonly name: string } {
-  let folder = openBase(place.base)
-  for (const step of place.own.slice(0, -1)) {
-    const outer = folder
-    try {
-      folder = enterFolder(outer, step, owner)
-    } finally {
-      closeSync(outer.fd)
-    }
-  }
-  return { folder, name: place.own.at(-1) ?? '' }
 }
 
 interface LockRequest {

@@ -10,10 +10,10 @@ import process from 'node:process'
 import { enhanced } from '../core/reply.ts'
 import { type AgentAnswer, type AgentRequest, parseAgentAnswer } from './agent-wire.ts'
 import type { MailboxSettings } from './order.ts'
-import { entryFile } from './start-worker.ts'
+import { entryFile, HEAP } from './start-worker.ts'
+import { SYSTEM_PATH } from './system-users.ts'
 import type { OpenAnswer, WorkerOpener } from './worker-link.ts'
 
-const HEAP = ['--max-semi-space-size=1', '--max-old-space-size=64']
 /** It ends with 0 only when the server has gone. */
 const KEEP_ALIVE = `trap '' INT TERM HUP; until "$0" "$@"; do sleep 1; done`
 const GONE = enhanced(4, 3, 0)
@@ -22,7 +22,7 @@ const GONE = enhanced(4, 3, 0)
 export function startAgent(settings: MailboxSettings, ended: () => void): WorkerOpener {
   const child = spawn('/bin/sh', ['-c', KEEP_ALIVE, process.execPath, ...HEAP, entryFile('agent'), JSON.stringify(settings)], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+    env: SYSTEM_PATH,
     cwd: '/',
     serialization: 'json',
   })

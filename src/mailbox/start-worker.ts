@@ -15,8 +15,8 @@ export interface StartedWorker {
   readonly socket: Socket
 }
 
-/** It keeps little: content passes through in pieces. */
-const HEAP = ['--max-semi-space-size=1', '--max-old-space-size=64']
+/** Of agent and worker: they keep little, content passes through in pieces. */
+export const HEAP = ['--max-semi-space-size=1', '--max-old-space-size=64']
 const WORLD_WRITABLE = 0o002
 const GROUP_WRITABLE = 0o020
 

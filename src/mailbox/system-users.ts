@@ -11,13 +11,14 @@ import { USER_NAME } from './place.ts'
 /** A directory server that does not answer must not hold up more than this one look-up. */
 const LOOKUP_MS = 10_000
 const NOT_FOUND = 2
+/** All the environment there is for programs of the system: nothing of ours. */
+export const SYSTEM_PATH = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }
 
 /** Null: there is none of that name. Rejects if the database cannot be asked. */
 export function findSystemUser(name: string): Promise<SystemUser | null> {
   if (!USER_NAME.test(name)) return Promise.resolve(null)
   return new Promise((resolve, reject) => {
-    const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }
-    execFile('getent', ['passwd', name], { timeout: LOOKUP_MS, encoding: 'utf8', env, cwd: '/' }, (error, output) => {
+    execFile('getent', ['passwd', name], { timeout: LOOKUP_MS, encoding: 'utf8', env: SYSTEM_PATH, cwd: '/' }, (error, output) => {
       if (error === null) resolve(parseEntry(output, name))
       else if (error.code === NOT_FOUND) resolve(null)
       else reject(new Error(`the user database cannot be asked for ${name}: ${error.message.trim()}`))
