@@ -67,7 +67,7 @@ function registerRoute(server: FastifyInstance, { control }: AdminParts): void {
     required: ['from', 'to'],
     properties: {
       from: ADDRESS_SCHEMA,
-      to: { ...ADDRESS_SCHEMA, minLength: 1 },
+      to: ADDRESS_SCHEMA,
       submitter: LINE_SCHEMA,
       header: {
         anyOf: [

@@ -75,6 +75,8 @@ export function replyForError(error: unknown): ErrorReply {
   if (!(error instanceof Error)) return internal()
   // By name: these classes belong to folders that this one may not import. Their texts are ours and may be shown.
   if (error.name === 'ConfigError' || error.name === 'SettingsError') return replyWith('config-invalid', error.message)
+  if (error.name === 'ListenError')
+    return replyWith('config-invalid', error.message, 'Nothing was changed. Free that address, or set another one under `listen`.')
   if (error.name === 'SubmissionRefused') return replyWith('mail-refused', error.message)
   if (error.name === 'SigningFault') return replyWith('mail-unsigned', error.message)
   return replyForFramework(error)
@@ -85,8 +87,13 @@ function replyForFramework(error: Error & { readonly statusCode?: unknown; reado
   if (error.statusCode === 413) return replyWith('too-large', 'the request is larger than this route takes')
   const isClientFault = typeof error.statusCode === 'number' && error.statusCode >= 400 && error.statusCode < 500
   if (isClientFault && (typeof error.code === 'string' ? error.code.startsWith('FST_') : error instanceof SyntaxError))
-    return replyWith('bad-request', error.message)
+    return replyWith('bad-request', plainWords(error.message))
   return internal()
+}
+
+/** The framework begins with the part of the request it looked at: `querystring/to must be ...`. */
+function plainWords(text: string): string {
+  return text.replace(/^(?:querystring|body|params|headers)\//, '').replace(/^(?:querystring|body|params|headers) /, 'the request ')
 }
 
 function internal(): ErrorReply {

@@ -14,7 +14,7 @@ import type { ActResult, QueueAdmin, QueueFilter } from '../ports/queue-admin.ts
 import type { ReloadResult, ServerControl } from '../ports/server-control.ts'
 import type { ExplainedRewriter } from '../rewrite/rewriter.ts'
 import type { DialogueHub } from './dialogue-hub.ts'
-import { explainRewriting, explainRewrittenRoute } from './explain-rewriting.ts'
+import { explainRewriting, explainRewrittenRoute, faultyAddress } from './explain-rewriting.ts'
 import type { ServerJournal } from './journal.ts'
 
 export interface ControlParts {
@@ -55,7 +55,12 @@ export function createControl(parts: ControlParts): ServerControl {
       }
     },
     reload: parts.reload,
-    explainRoute: (query) => explainRewrittenRoute(delivery, parts.rewriter(), query),
+    async explainRoute(query) {
+      const rewriter = parts.rewriter()
+      const fault = faultyAddress(rewriter, query)
+      if (fault !== null) throw new AdminError('bad-request', `${JSON.stringify(fault)} is no address, and would be refused at the door`)
+      return explainRewrittenRoute(delivery, rewriter, query)
+    },
     explainRewriting: (query) => explainRewriting(parts.rewriter(), query),
     async flush(lane) {
       const filter: QueueFilter = lane === null ? { states: ['queued'] } : { states: ['queued'], relay: lane }

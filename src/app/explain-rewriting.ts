@@ -36,6 +36,13 @@ export function explainRewriting(
   }
 }
 
+/** The sender or recipient that is none; null: both are addresses, or names that get a domain. */
+export function faultyAddress(rewriter: ExplainedRewriter | null, { from, to }: RouteQuestion): string | null {
+  const isNullPath = from === '' || from === '<>'
+  if (!isNullPath && mailboxOf(from, rewriter) === null) return from
+  return mailboxOf(to, rewriter) === null ? to : null
+}
+
 /** The route of what the recipient becomes; of several recipients the first, the others in `others`. */
 export async function explainRewrittenRoute(
   delivery: Pick<Delivery, 'explain'>,

@@ -11,6 +11,7 @@ import { type CliContext, print } from './context.ts'
 import { decodeWords } from './encoded-words.ts'
 import { escapeContent, escapeText, toJson } from './escape.ts'
 import { age, counted, localTime, paint, size } from './format.ts'
+import { originText } from './origin-text.ts'
 import { lastWord, originalTo, stateName, stateStyle } from './rows.ts'
 import type { GlobalOptions } from './socket-path.ts'
 import { isReply } from './story.ts'
@@ -53,11 +54,6 @@ function write({ stdout }: CliContext, chunk: string | Uint8Array): Promise<void
 export function describeMessage(context: CliContext, { message, recipients, contentStored }: StoryAnswer): readonly string[] {
   const now = context.clock.now()
   const { origin, header } = message
-  const from = [
-    origin.protocol,
-    origin.clientAddress === null ? null : `from ${origin.clientAddress}`,
-    origin.heloName === null ? null : `(${origin.heloName})`,
-  ].filter((part) => part !== null)
   const facts: readonly (readonly [string, string | null])[] = [
     ['Sender', message.sender],
     ['Author', header.from === null ? null : decodeWords(header.from)],
@@ -65,7 +61,7 @@ export function describeMessage(context: CliContext, { message, recipients, cont
     ['Message-ID', header.messageId],
     ['Accepted', `${localTime(message.acceptedAt)} (${age(now - message.acceptedAt)} ago)`],
     ['Size', `${size(message.sizeOctets)}${contentStored ? '' : ', content no longer stored'}`],
-    ['Handed in by', `${origin.submitter}, ${from.join(' ')}`],
+    ['Handed in by', `${origin.submitter}, ${originText(origin)}`],
     ['Asked for', askedFor(message)],
   ]
   const lines = facts

@@ -9,7 +9,8 @@ import { type AdminClient, connectClient } from './client.ts'
 import { type CliContext, CliError, commandName, EXIT, print } from './context.ts'
 import { decodeWords } from './encoded-words.ts'
 import { escapeText, toJson } from './escape.ts'
-import { age, localTime, paint, size } from './format.ts'
+import { age, localTime, paint, shortTime, size } from './format.ts'
+import { originText } from './origin-text.ts'
 import { originalTo, stateName, stateStyle } from './rows.ts'
 import type { GlobalOptions } from './socket-path.ts'
 import { describeEvent, explainWait } from './story.ts'
@@ -106,7 +107,8 @@ export function describeStory(context: CliContext, { message, recipients, histor
   const subject = message.header.subject === null ? [] : [`Subject: ${escapeText(decodeWords(message.header.subject))}`]
   const events = history.flatMap((event) => {
     const recipient = several && event.recipient !== null ? (recipients[event.recipient]?.recipient ?? null) : null
-    return describeEvent(context, { event, recipient, now })
+    const lines = describeEvent(context, { event, recipient, now })
+    return event.kind === 'accepted' ? [...lines, `${' '.repeat(shortTime(event.at, now).length + 2)}${escapeText(originText(message.origin))}`] : lines
   })
   return [
     `${paint(context, 'bold', `Message ${message.queueId}`)}  ${size(message.sizeOctets)}, accepted ${localTime(message.acceptedAt)}, ${age(now - message.acceptedAt)} ago`,

@@ -16,6 +16,14 @@ export interface ListenerParts {
 /** Connections that may wait in the kernel; it cuts this to `net.core.somaxconn`. */
 const BACKLOG = 1024
 
+/** An address of `listen` cannot be used now. The message is for operators. */
+export class ListenError extends Error {
+  constructor(message: string, cause: unknown) {
+    super(message, { cause })
+    this.name = 'ListenError'
+  }
+}
+
 export class Listener {
   readonly #parts: ListenerParts
   readonly #server: Server
@@ -32,11 +40,11 @@ export class Listener {
     return port === 0 && bound !== null && typeof bound === 'object' ? url.replace(/:0$/, `:${bound.port}`) : url
   }
 
-  /** Rejects with a sentence for operators if it cannot listen. */
+  /** Rejects with `ListenError` if it cannot listen. */
   open(): Promise<void> {
     const { url, host, port } = this.#parts.settings
     return new Promise((resolve, reject) => {
-      const failed = (error: NodeJS.ErrnoException): void => reject(new Error(`cannot listen on ${url}: ${reasonOf(error)}`, { cause: error }))
+      const failed = (error: NodeJS.ErrnoException): void => reject(new ListenError(`cannot listen on ${url}: ${reasonOf(error)}`, error))
       this.#server.once('error', failed)
       this.#server.listen({ host, port, backlog: BACKLOG }, () => {
         this.#server.off('error', failed)

@@ -5,6 +5,7 @@ import type { ErrorAnswer } from '../../src/admin/api-types.ts'
 import { ERROR_CATALOGUE, ERROR_CODES } from '../../src/admin/errors.ts'
 import { buildApi } from '../../src/admin/server.ts'
 import type { EpochMs } from '../../src/core/brand.ts'
+import { ListenError } from '../../src/intake/listener.ts'
 import { StoreFault, type StoreFaultKind } from '../../src/ports/store-fault.ts'
 import { createFakeControl, createFakeJournal, type FakeControl } from '../support/fake-control.ts'
 import { heldPlace, makeAcceptance, NOON } from '../support/make-message.ts'
@@ -243,6 +244,18 @@ describe('errors', () => {
   it('of a broken configuration are told in full', async () => {
     control.fault = Object.assign(new Error('postern.yaml:12: relays.google.tls: "verfy" is not allowed'), { name: 'ConfigError' })
     expect(await post('/v1/reload', {})).toMatchObject({ status: 422, body: { error: { code: 'config-invalid', message: expect.stringContaining('verfy') } } })
+  })
+
+  it('of a listener that cannot be opened are told, too', async () => {
+    control.fault = new ListenError('cannot listen on smtp://127.0.0.1:25: something else listens there already', null)
+    const answer = await post('/v1/reload', {})
+    expect(answer).toMatchObject({ status: 422, body: { error: { code: 'config-invalid', message: expect.stringContaining('something else listens') } } })
+    expect(answer.body).toMatchObject({ error: { hint: expect.stringContaining('Nothing was changed') } })
+  })
+
+  it('of a request speak of what was asked, not of how', async () => {
+    expect((await get('/v1/queue?sender=')).body).toMatchObject({ error: { message: 'sender must NOT have fewer than 1 characters' } })
+    expect((await post('/v1/flush', {})).body).toMatchObject({ error: { message: "the request must have required property 'lane'" } })
   })
 
   it('of a refused mail are told as a client would be', async () => {

@@ -13,6 +13,26 @@ function flushing(answers: { readonly opened: readonly string[]; readonly change
   return { control: createControl({ delivery, admin, clock } as unknown as Parts), woken }
 }
 
+describe('a route explained', () => {
+  const explaining = (rewriter: unknown = null) =>
+    createControl({ delivery: { explain: async (query: { to: string }) => query.to }, rewriter: () => rewriter, clock: { now: () => 0 } } as unknown as Parts)
+  const ask = (from: string, to: string) => explaining().explainRoute({ from, to, submitter: null, header: [] })
+
+  it.each([
+    ['a@x.example', 'nobody', '"nobody" is no address'],
+    ['a@x.example', '', '"" is no address'],
+    ['a@x.example', 'b c@x.example', '"b c@x.example" is no address'],
+    ['root', 'b@x.example', '"root" is no address'],
+  ])('is refused where the mail would be: from %j to %j', async (from, to, told) => {
+    await expect(ask(from, to)).rejects.toMatchObject({ code: 'bad-request', message: expect.stringContaining(told) })
+  })
+
+  it('takes the null sender', async () => {
+    expect(await ask('', 'b@x.example')).toBe('b@x.example')
+    expect(await ask('<>', 'b@x.example')).toBe('b@x.example')
+  })
+})
+
 describe('a flush', () => {
   it('says which lanes it opened, although nothing waited for a later time', async () => {
     const { control, woken } = flushing({ opened: ['smtp:ses/-'], changed: 0 })

@@ -16,7 +16,7 @@ describe('trace', () => {
     for (const part of [
       `Message ${id}`,
       'Subject: x\\x07',
-      'accepted     handed in by app@sender.example',
+      'accepted     handed in by app@sender.example\n          ESMTP from 127.0.0.1 (app.example)\n',
       'deferred     4.7.0  a@b.example  attempt 1',
       'reply: 421 4.7.0 Try again later',
       'relay.google.test [192.0.2.7], set-up 120ms, transfer 40ms, message 3 of its session',
