@@ -6,6 +6,7 @@
  * remembered for minutes. One fetch under way for each domain; no domain waits for another one's.
  */
 import type { CancelTimer, Clock } from '../core/clock.ts'
+import { Places } from '../core/places.ts'
 import { withinTime } from '../core/within-time.ts'
 import type { DnsResolver } from '../ports/dns-resolver.ts'
 import type { Journal } from '../ports/journal.ts'
@@ -46,10 +47,10 @@ export class MtaSts {
   readonly #parts: MtaStsParts
   readonly #cache = new StsCache()
   readonly #fetching = new Map<string, Promise<StsAnswer>>()
+  /** Every domain has its turn: the line is as long as mail for new domains makes it. */
+  readonly #places = new Places(FETCHES_MAX, Number.POSITIVE_INFINITY)
   /** By domain: what went wrong, and until when nobody tries again (monotonic). */
   readonly #faults = new Map<string, { readonly fault: StsFault; readonly untilMs: number }>()
-  readonly #line: (() => void)[] = []
-  #running = 0
   #loading: Promise<void> | null = null
   #saving: CancelTimer | null = null
   #sweeping: CancelTimer | null = null
@@ -110,13 +111,11 @@ export class MtaSts {
   }
 
   async #fetchInLine(domain: string, id: string): Promise<StsAnswer> {
-    if (this.#running >= FETCHES_MAX) await new Promise<void>((resolve) => this.#line.push(resolve))
-    this.#running++
+    const left = await this.#places.take()
     try {
       return await this.#fetchNow(domain, id)
     } finally {
-      this.#running--
-      this.#line.shift()?.()
+      left?.()
     }
   }
 

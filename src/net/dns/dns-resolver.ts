@@ -7,13 +7,13 @@
  */
 import type { Clock } from '../../core/clock.ts'
 import { isLoopbackAddress } from '../../core/ip-address.ts'
+import { Places } from '../../core/places.ts'
 import { reverseName } from '../../core/reverse-name.ts'
 import type { DnsAnswer, DnsResolver } from '../../ports/dns-resolver.ts'
 import { AnswerCache, type Kept } from './answer-cache.ts'
 import { type Fault, ServerAsker } from './ask-servers.ts'
 import { type DnsServer, formatServer } from './exchange.ts'
 import { checkName } from './names.ts'
-import { Places } from './places.ts'
 import { A, AAAA, MX, PTR, type RecordKind, TLSA, TXT } from './record-kinds.ts'
 
 export interface DnsSettings {

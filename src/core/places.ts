@@ -1,5 +1,6 @@
 /**
- * A number of places and a line before them, so that thousands of questions open no thousands of sockets.
+ * A number of places and a line before them: thousands of questions open no thousands of sockets, and fetches no
+ * thousands of connections.
  */
 export class Places {
   readonly #max: number
