@@ -55,8 +55,11 @@ export function createControl(parts: ControlParts): ServerControl {
       }
     },
     reload: parts.reload,
-    async explainRoute(query) {
+    async explainRoute(asked) {
       const rewriter = parts.rewriter()
+      // RFC 5321 §4.5.1: the one name that is always taken without a domain.
+      const isPostmaster = rewriter === null && asked.to.toLowerCase() === 'postmaster'
+      const query = isPostmaster ? { ...asked, to: `${asked.to}@${parts.hostname()}` } : asked
       const fault = faultyAddress(rewriter, query)
       if (fault !== null) throw new AdminError('bad-request', `${JSON.stringify(fault)} is no address, and would be refused at the door`)
       return explainRewrittenRoute(delivery, rewriter, query)

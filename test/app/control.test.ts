@@ -15,7 +15,12 @@ function flushing(answers: { readonly opened: readonly string[]; readonly change
 
 describe('a route explained', () => {
   const explaining = (rewriter: unknown = null) =>
-    createControl({ delivery: { explain: async (query: { to: string }) => query.to }, rewriter: () => rewriter, clock: { now: () => 0 } } as unknown as Parts)
+    createControl({
+      delivery: { explain: async (query: { to: string }) => query.to },
+      rewriter: () => rewriter,
+      hostname: () => 'app.example',
+      clock: { now: () => 0 },
+    } as unknown as Parts)
   const ask = (from: string, to: string) => explaining().explainRoute({ from, to, submitter: null, header: [] })
 
   it.each([
@@ -25,6 +30,10 @@ describe('a route explained', () => {
     ['root', 'b@x.example', '"root" is no address'],
   ])('is refused where the mail would be: from %j to %j', async (from, to, told) => {
     await expect(ask(from, to)).rejects.toMatchObject({ code: 'bad-request', message: expect.stringContaining(told) })
+  })
+
+  it('takes the postmaster without a domain, as the server does', async () => {
+    expect(await ask('a@x.example', 'Postmaster')).toBe('Postmaster@app.example')
   })
 
   it('takes the null sender', async () => {
