@@ -75,6 +75,7 @@ export class Ride {
   avoid: readonly string[] = []
   /** What was tried in vain before. */
   readonly earlier: EarlierTry[] = []
+  #left: EarlierTry | null = null
   /** Sessions that turned out to be stale: such a try is free, but not for ever. */
   staleTries = 0
   /** Hosts and addresses that were tried after another one had failed. */
@@ -110,9 +111,16 @@ export class Ride {
     return target
   }
 
-  /** The attempt goes on elsewhere after this. */
+  /** The attempt is to go on elsewhere after this. */
   passedBy(tried: EarlierTry): void {
-    if (this.earlier.length < EARLIER_MAX) this.earlier.push(tried)
+    this.wentOn()
+    this.#left = tried
+  }
+
+  /** It did: what was left is not what decided. */
+  wentOn(): void {
+    if (this.#left !== null && this.earlier.length < EARLIER_MAX) this.earlier.push(this.#left)
+    this.#left = null
   }
 
   /** What a peer has to be asked about it; `verified`: inside TLS whose certificate was checked. */

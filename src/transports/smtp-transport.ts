@@ -103,6 +103,7 @@ class SmtpTransport implements Transport {
   }
 
   #rideEnded(ride: Ride, end: RideEnd): void {
+    if (end.kind === 'asked' || end.kind === 'unfit' || end.kind === 'no-session') ride.wentOn()
     switch (end.kind) {
       case 'asked':
         this.#asked(ride, end.facts)

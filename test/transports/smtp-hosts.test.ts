@@ -74,6 +74,8 @@ describe('hosts and addresses', () => {
     ])
     expect(remoteMta?.address).toBe('127.0.0.1')
     expect((await deliver(makeBatch(makeRelay(await serving())))).earlier).toBeUndefined()
+    // Nobody is left to be asked: the session that broke is the one that decides.
+    expect((await deliver(makeBatch(makeRelay(await peerOf(greeted(CAPABILITIES, expectLine('MAIL'), close)))))).earlier).toBeUndefined()
   })
   it('are left when the session breaks in the transaction, but not after the final dot', async () => {
     const bad = await peerOf(greeted(CAPABILITIES, ...ENVELOPE, send('250 ok\r\n250 ok'), close))
