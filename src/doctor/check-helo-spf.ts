@@ -1,12 +1,12 @@
 /**
  * SPF (RFC 7208) of the names we say in EHLO: delivery reports are judged by it.
  */
-import { RESOLVER_ADVICE, textOf } from './check-names.ts'
+import { NO_ADDRESS, RESOLVER_ADVICE, textOf, visibleOf } from './check-names.ts'
 import { isToldAsSender } from './check-spf.ts'
 import { type DnsLine, type Finding, findings, SERVER_GROUP } from './finding.ts'
 import { proposeRecord } from './spf-proposal.ts'
 import { mergedRecords, spfRecordsIn } from './spf-record.ts'
-import { mechanismOf, NO_ADDRESS, visibleOf } from './spf-ways.ts'
+import { mechanismOf } from './spf-ways.ts'
 import type { EgressAddress, Subject } from './subject.ts'
 
 export async function checkHeloSpf({ facts, parts }: Subject): Promise<readonly Finding[]> {

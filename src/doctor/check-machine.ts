@@ -50,11 +50,8 @@ export function checkDisk({ facts }: Subject): readonly Finding[] {
   const say = findings('disk', SERVER_GROUP)
   const { storage } = facts
   if (storage === null) return [say.skipped('the folder of the queue does not exist yet')]
-  return [...judgeSpace(storage), ...judgeInodes(storage)].concat(spaceIsFine(storage) ? [say.ok(`${gigabytes(storage.freeOctets)} free for the queue`)] : [])
-}
-
-function spaceIsFine(storage: StorageFacts): boolean {
-  return judgeSpace(storage).length === 0 && judgeInodes(storage).length === 0
+  const found = [...judgeSpace(storage), ...judgeInodes(storage)]
+  return found.length > 0 ? found : [say.ok(`${gigabytes(storage.freeOctets)} free for the queue`)]
 }
 
 function judgeSpace({ freeOctets, totalOctets, messageOctetsMax, folder }: StorageFacts): readonly Finding[] {

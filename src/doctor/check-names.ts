@@ -26,11 +26,7 @@ export async function checkHostname({ facts, parts }: Subject): Promise<readonly
   const fault = answers.find((answer) => answer.kind === 'fault')
   if (known.length === 0 && fault !== undefined) return [say.skipped(`the DNS could not be asked about ${hostname}: ${textOf(fault)}`, RESOLVER_ADVICE)]
   if (!delivery.direct) return [judgeBehindRelay(hostname, known)]
-  return judgeAddresses(
-    hostname,
-    known,
-    facts.egress.filter(({ isPublic }) => isPublic),
-  )
+  return judgeAddresses(hostname, known, visibleOf(facts.egress))
 }
 
 function isFullyQualified(name: string): boolean {
@@ -50,11 +46,10 @@ function judgeBehindRelay(hostname: string, known: readonly string[]): Finding {
 function judgeAddresses(hostname: string, known: readonly string[], visible: readonly EgressAddress[]): readonly Finding[] {
   const say = findings('hostname', SERVER_GROUP)
   const missing = visible.filter(({ address }) => !known.some((one) => isSameAddress(one, address)))
-  const lineFor = ({ address, family }: EgressAddress): DnsLine => ({ name: hostname, type: family === 4 ? 'A' : 'AAAA', value: address })
   if (known.length === 0) {
     const says = `${hostname} does not resolve`
     if (missing.length === 0) return [say.fault(says, 'Add an address record for it.')]
-    return missing.map((one) => say.fault(says, 'Add this record.', lineFor(one)))
+    return missing.map((one) => say.fault(says, 'Add this record.', addressLine(hostname, one)))
   }
   if (missing.length === 0) return [say.ok(`${hostname} is fully qualified and resolves to ${known.join(', ')}`)]
   return missing.map((one) => {
@@ -62,7 +57,7 @@ function judgeAddresses(hostname: string, known: readonly string[], visible: rea
     return say.warning(
       `${hostname} resolves to ${known.join(', ')}, but mail leaves from ${one.address}`,
       `Add this record, or let mail leave from the address that the name has: ${key}.`,
-      lineFor(one),
+      addressLine(hostname, one),
     )
   })
 }
@@ -70,14 +65,13 @@ function judgeAddresses(hostname: string, known: readonly string[], visible: rea
 export async function checkPtr({ facts, parts }: Subject): Promise<readonly Finding[]> {
   const say = findings('ptr', SERVER_GROUP)
   if (!facts.delivery.direct) return [say.skipped('mail leaves through relays: their addresses are what receivers see')]
-  const visible = facts.egress.filter(({ isPublic }) => isPublic)
-  if (visible.length === 0) {
-    return [say.skipped('no public address of this server is known', 'Behind NAT, name the address others see: postern doctor --address 192.0.2.1')]
-  }
+  const visible = visibleOf(facts.egress)
+  if (visible.length === 0) return [say.skipped('no public address of this server is known', NO_ADDRESS)]
   return Promise.all(visible.map((one) => ptrOf(one, { facts, parts })))
 }
 
-async function ptrOf({ address, family, heloName }: EgressAddress, { parts }: Subject): Promise<Finding> {
+async function ptrOf(one: EgressAddress, { parts }: Subject): Promise<Finding> {
+  const { address, family, heloName } = one
   const say = findings('ptr', SERVER_GROUP)
   const record = { name: reverseName(address) ?? address, type: 'PTR' as const, value: heloName }
   const who = 'Whoever gave you the address (hosting provider, data centre) sets it, usually in their control panel.'
@@ -85,13 +79,13 @@ async function ptrOf({ address, family, heloName }: EgressAddress, { parts }: Su
   if (answer.kind === 'fault') return say.skipped(`the DNS could not be asked for the PTR record of ${address}: ${textOf(answer)}`, RESOLVER_ADVICE)
   if (answer.kind === 'none') return say.fault(`${address} has no PTR record: many receivers refuse its mail`, who, record)
   const forward = await Promise.all(answer.records.slice(0, NAMES_MAX).map(async (name) => ({ name, back: await parts.dns.addresses(name, family) })))
-  const confirmed = forward.filter(({ back }) => back.kind === 'records' && back.records.some((one) => isSameAddress(one, address))).map(({ name }) => name)
+  const confirmed = forward.filter(({ back }) => back.kind === 'records' && back.records.some((other) => isSameAddress(other, address))).map(({ name }) => name)
   if (confirmed.length === 0) {
     const unasked = forward.find(({ back }) => back.kind === 'fault')
     if (unasked?.back.kind === 'fault') return say.skipped(`the DNS could not be asked about ${unasked.name}: ${textOf(unasked.back)}`, RESOLVER_ADVICE)
     const says = `${address} points to ${answer.records.join(', ')}, which does not resolve back to it`
     // The PTR record is right already: it is the name that has to lead back.
-    if (answer.records.includes(heloName)) return say.fault(says, 'Add this record.', { name: heloName, type: family === 4 ? 'A' : 'AAAA', value: address })
+    if (answer.records.includes(heloName)) return say.fault(says, 'Add this record.', addressLine(heloName, one))
     return say.fault(says, `Put this PTR record in its place. ${who}`, record)
   }
   if (!confirmed.includes(heloName)) {
@@ -109,6 +103,17 @@ export const RESOLVER_ADVICE = 'See the finding `resolver`, and try again.'
 export function textOf({ code, message }: DnsAnswer<unknown> & { readonly kind: 'fault' }): string {
   return message.includes(code) ? message : `${code}, ${message}`
 }
+
+function addressLine(name: string, { address, family }: EgressAddress): DnsLine {
+  return { name, type: family === 4 ? 'A' : 'AAAA', value: address }
+}
+
+/** Addresses of ours that receivers see. */
+export function visibleOf(egress: readonly EgressAddress[]): readonly EgressAddress[] {
+  return egress.filter((one) => one.isPublic)
+}
+
+export const NO_ADDRESS = 'Behind NAT, name the address others see: postern doctor --address 192.0.2.1'
 
 /** However they are written. */
 function isSameAddress(a: string, b: string): boolean {

@@ -3,11 +3,11 @@
  *
  * A domain can have one record only, so one is proposed for all ways out together.
  */
-import { RESOLVER_ADVICE, textOf } from './check-names.ts'
+import { RESOLVER_ADVICE, textOf, visibleOf } from './check-names.ts'
 import { type DnsLine, type Finding, type FindingMaker, findings, SERVER_GROUP } from './finding.ts'
 import { proposeRecord } from './spf-proposal.ts'
 import { mergedRecords, spfRecordsIn, withMechanisms } from './spf-record.ts'
-import { type Judgement, judgeWay, visibleOf } from './spf-ways.ts'
+import { type Judgement, judgeWay } from './spf-ways.ts'
 import type { EgressAddress, SenderDomain, Subject } from './subject.ts'
 
 const OTHERS_TOO = 'If others send for the domain, too (office mail, a newsletter service), add them before it is published.'

@@ -6,7 +6,7 @@
  */
 import { bareHost } from '../core/address.ts'
 import { kindOfAddress, parseIp } from '../core/ip-address.ts'
-import { RESOLVER_ADVICE } from './check-names.ts'
+import { NO_ADDRESS, RESOLVER_ADVICE, visibleOf } from './check-names.ts'
 import type { FindingState } from './finding.ts'
 import { includeOf, type RelayInclude } from './relay-includes.ts'
 import { adviceFor } from './spf-proposal.ts'
@@ -25,7 +25,6 @@ export interface Judgement {
   readonly sender: { readonly address: string; readonly heloName: string } | null
 }
 
-export const NO_ADDRESS = 'Behind NAT, name the address others see: postern doctor --address 192.0.2.1'
 const REPLACE = 'Put this record in the place of the present one.'
 
 export async function judgeWay(domain: string, departure: Departure, subject: Subject): Promise<readonly Judgement[]> {
@@ -112,10 +111,6 @@ async function addressesOf(host: string, { dns }: DoctorParts): Promise<readonly
 
 function judgement(state: Judgement['state'], says: string, remedy: string | null = null): Judgement {
   return { state, says, remedy, missing: [], sender: null }
-}
-
-export function visibleOf(egress: readonly EgressAddress[]): readonly EgressAddress[] {
-  return egress.filter((one) => one.isPublic)
 }
 
 function isPublic(address: string): boolean {
