@@ -41,3 +41,8 @@ export function describeNetworkFault(phase: AttemptPhase, code: string, message:
 
 /** The system call in front tells an operator nothing. */
 const CALL = /^(?:look-up of \S+ failed: )?(?:getaddrinfo |connect |read |write )?(?=E[A-Z])/
+
+/** By OpenSSL's or Node's name of a fault: the certificate is wrong, not the connection. */
+export function isCertificateFault(code: string): boolean {
+  return /CERT|SIGNED|ISSUER|INVALID_(?:CA|PURPOSE)|LEAF_SIGNATURE/.test(code)
+}

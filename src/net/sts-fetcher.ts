@@ -9,6 +9,7 @@
 import type { IncomingMessage } from 'node:http'
 import https, { type RequestOptions } from 'node:https'
 import type { Clock } from '../core/clock.ts'
+import { isCertificateFault } from '../core/network-words.ts'
 import type { DnsResolver } from '../ports/dns-resolver.ts'
 import type { StsFaultName, StsFetch, StsFetcher } from '../ports/sts-fetcher.ts'
 import { checkCertificateName } from './certificate-name.ts'
@@ -131,11 +132,6 @@ function readText(response: IncomingMessage, done: (fetched: StsFetch) => void):
   })
   response.on('end', () => done({ kind: 'text', text: Buffer.concat(chunks).toString('utf8') }))
   response.on('error', (error) => done(fault('sts-policy-fetch-error', `the answer broke off: ${error.message}`)))
-}
-
-/** OpenSSL's and Node's names for certificates that are wrong. */
-function isCertificateFault(code: string): boolean {
-  return code === 'ERR_TLS_CERT_ALTNAME_INVALID' || /CERT|SIGNED|ISSUER|INVALID_(?:CA|PURPOSE)|LEAF_SIGNATURE/.test(code)
 }
 
 function fault(name: StsFaultName, detail: string): StsFetch {

@@ -4,6 +4,7 @@
  * RFC 8460 §4.3. Pure, but for the call. A second try without TLS is not counted: the first one was.
  */
 import type { AttemptFault } from '../core/classify.ts'
+import { isCertificateFault } from '../core/network-words.ts'
 import type { RemoteMta, TlsFacts } from '../core/outcome.ts'
 import type { TlsRequirement } from '../core/route.ts'
 import type { TlsFailureType, TlsReports } from '../ports/tls-reports.ts'
@@ -31,5 +32,5 @@ function failureOf(code: string): TlsFailureType {
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'certificate-host-mismatch'
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') return 'certificate-expired'
   if (code.startsWith('DANE_')) return 'tlsa-invalid'
-  return /CERT|SIGNED|ISSUER|INVALID_(?:CA|PURPOSE)|LEAF_SIGNATURE/.test(code) ? 'certificate-not-trusted' : 'validation-failure'
+  return isCertificateFault(code) ? 'certificate-not-trusted' : 'validation-failure'
 }
