@@ -2,7 +2,7 @@
  * Validated `direct` -> what delivery and its look-ups are told.
  */
 import { networkInterfaces } from 'node:os'
-import { parseIpNetwork } from '../core/ip-address.ts'
+import { addressKey, parseIpNetwork } from '../core/ip-address.ts'
 import type { DirectSettings } from '../core/route.ts'
 import type { MxPolicy } from '../transports/mx-policy.ts'
 import { hostnameOf, type ImpliedListener, listenersOf } from './config-implied.ts'
@@ -28,11 +28,11 @@ export function buildDirectSettings(config: Config): DirectSettings {
 export function buildMxPolicy(config: Config): MxPolicy {
   const { direct } = config
   const names = [hostnameOf(config), direct.ipv4.heloName, direct.ipv6.heloName]
-  const elsewhere = new Set(direct.ownAddresses)
+  const elsewhere = new Set(direct.ownAddresses.map(addressKey))
   const listeners = listenersOf(config).filter((listener) => listener.port === direct.port)
   return {
     ownNames: new Set(names.flatMap((name) => (name === undefined || name === 'localhost' ? [] : [name.toLowerCase().replace(/\.$/, '')]))),
-    isOurs: (address) => elsewhere.has(address) || listeners.some((listener) => listensAt(listener, address)),
+    isOurs: (address) => elsewhere.has(addressKey(address)) || listeners.some((listener) => listensAt(listener, address)),
     allowed: direct.allowPrivate.map(parseIpNetwork),
     families: direct.families,
   }
@@ -40,9 +40,9 @@ export function buildMxPolicy(config: Config): MxPolicy {
 
 /** Asked at each look-up: interfaces come and go. */
 function listensAt({ host }: ImpliedListener, address: string): boolean {
-  if (host === address) return true
+  if (addressKey(host) === addressKey(address)) return true
   if (host === 'localhost') return isLoopback(address)
   if (host !== '0.0.0.0' && host !== '::') return false
   const own = Object.values(networkInterfaces()).flatMap((addresses) => (addresses ?? []).map((one) => one.address))
-  return isLoopback(address) || own.includes(address)
+  return isLoopback(address) || own.map(addressKey).includes(addressKey(address))
 }

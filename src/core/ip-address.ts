@@ -28,6 +28,12 @@ export function parseIp(text: string): IpAddress | null {
   return isIpv6(text) ? { family: 6, value: numberOf6(text) } : null
 }
 
+/** The same for the same address, however it is written: `2001:DB8:0::1` is `2001:db8::1`. What is no address stays as it is. */
+export function addressKey(text: string): string {
+  const ip = parseIp(text)
+  return ip === null ? text : `${ip.family} ${ip.value.toString(16)}`
+}
+
 /** `10.0.0.0/8`, `::1/128`, or one address. Throws a RangeError on anything else. */
 export function parseIpNetwork(text: string): IpNetwork {
   const [address = '', prefix, ...rest] = text.split('/')

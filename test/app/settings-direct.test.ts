@@ -34,6 +34,8 @@ describe('ourselves', () => {
 
   it('are addresses that lead here from elsewhere', () => {
     expect(policyOf('direct: { ownAddresses: [203.0.113.5] }').isOurs('203.0.113.5')).toBe(true)
+    const { isOurs } = policyOf('direct: { ownAddresses: ["2001:DB8:0:0::5"] }\nlisten: ["smtp://[2001:DB8:0::6]:25"]\nnetworks: [10.0.0.0/8]')
+    expect(['2001:db8::5', '2001:db8::6', '2001:db8::7'].map(isOurs)).toEqual([true, true, false])
   })
 })
 
