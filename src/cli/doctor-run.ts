@@ -1,16 +1,19 @@
 /**
  * Runs the doctor for `postern doctor`, and lays its findings out for people.
  */
-import type { QueuePage, ServerStatus, StoryAnswer } from '../admin/api-types.ts'
+import type { ServerStatus, StoryAnswer } from '../admin/api-types.ts'
 import { loadConfig } from '../app/config.ts'
 import { ConfigError } from '../app/config-errors.ts'
 import { CHECKS, type CheckName, countFindings, type DoctorRequest, examineSetup, type Finding, formatDnsLine, type SentMail } from '../app/doctor.ts'
+import type { EpochMs } from '../core/brand.ts'
+import type { StateKind } from '../core/recipient-state.ts'
 import { type AdminClient, connectClient } from './client.ts'
 import type { CliContext } from './context.ts'
 import { asTyped, CliError, EXIT, remark } from './context.ts'
 import { refusedBy } from './dkim-shown.ts'
 import { escapeText } from './escape.ts'
 import { counted, type Paint, paint } from './format.ts'
+import { fetchPages, type Listing } from './rows.ts'
 import type { GlobalOptions } from './socket-path.ts'
 
 export interface DoctorOptions {
@@ -28,7 +31,7 @@ export interface Examined {
 const DAY_MS = 24 * 3_600_000
 /** Mails of the last day that are looked at: enough to meet every kind. */
 const ROWS_MAX = 5_000
-const PAGE = 1_000
+const LEFT_OR_LEAVING: readonly StateKind[] = ['delivered', 'queued', 'leased', 'failed', 'expired']
 /** Kinds of mail, and mails of each that are looked at whole. */
 const KINDS_MAX = 50
 const EXAMPLES_MAX = 5
@@ -77,7 +80,7 @@ async function askServer(context: CliContext, globals: GlobalOptions): Promise<D
   const client = await connectClient(context, globals)
   try {
     const { pid, now } = await client.get<ServerStatus>('/v1/status')
-    return { pid, sent: await sentMail(client, now - DAY_MS) }
+    return { pid, sent: await sentMail(client, (now - DAY_MS) as EpochMs) }
   } catch (error) {
     if (error instanceof CliError && error.exitCode === EXIT.notRunning) return null
     if (error instanceof CliError) {
@@ -89,17 +92,11 @@ async function askServer(context: CliContext, globals: GlobalOptions): Promise<D
 }
 
 /** Some mails of each kind: sender domain and way out. What they show in From need not be the same. */
-async function sentMail(client: AdminClient, since: number): Promise<readonly SentMail[]> {
+async function sentMail(client: AdminClient, since: EpochMs): Promise<readonly SentMail[]> {
   const kinds = new Map<string, { readonly queueId: string; readonly lane: string }[]>()
-  let after: string | null = null
-  for (let seen = 0; seen < ROWS_MAX; seen += PAGE) {
-    const page: QueuePage = await client.get<QueuePage>('/v1/queue', {
-      acceptedAfter: since,
-      states: 'delivered,queued,leased,failed,expired',
-      limit: PAGE,
-      ...(after === null ? {} : { after }),
-    })
-    for (const { sender, lane, queueId } of page.rows) {
+  const listing: Listing = { filter: { states: LEFT_OR_LEAVING, acceptedAfter: since }, limit: ROWS_MAX, after: null }
+  for await (const { rows } of fetchPages(client, listing)) {
+    for (const { sender, lane, queueId } of rows) {
       const way = wayOf(lane)
       if (way === null) continue
       const key = `${sender.slice(sender.lastIndexOf('@') + 1).toLowerCase()} ${way}`
@@ -107,8 +104,6 @@ async function sentMail(client: AdminClient, since: number): Promise<readonly Se
       if (kind.length < EXAMPLES_MAX && !kind.some((one) => one.queueId === queueId)) kind.push({ queueId, lane })
       if (kinds.has(key) || kinds.size < KINDS_MAX) kinds.set(key, kind)
     }
-    after = page.next
-    if (after === null) break
   }
   const sent: SentMail[] = []
   for (const kind of kinds.values()) {
