@@ -18,6 +18,7 @@ import type { SecretReference } from './config-scalars.ts'
 import type { Config } from './config-schema.ts'
 import { readSecret, type SecretPlaces } from './config-secrets.ts'
 import { findUser, isRoot } from './privileges.ts'
+import { DEFAULT_USER } from './service-user.ts'
 
 export interface FilePlaces extends SecretPlaces {
   readonly file: string | null
@@ -47,7 +48,7 @@ export function secretsOf(config: Config): readonly (readonly [KeyPath, SecretRe
 function checkSecret(path: KeyPath, reference: SecretReference, config: Config, places: FilePlaces): KeyedFault[] {
   const result = readSecret(reference, places)
   if ('fault' in result) return [valueFault(path, result.fault)]
-  return 'file' in reference && isRoot() ? checkOwner(path, resolve(places.folder, reference.file), config.user ?? 'postern') : []
+  return 'file' in reference && isRoot() ? checkOwner(path, resolve(places.folder, reference.file), config.user ?? DEFAULT_USER) : []
 }
 
 function checkKeys(config: Config, places: FilePlaces): readonly KeyedFault[] {
@@ -55,7 +56,7 @@ function checkKeys(config: Config, places: FilePlaces): readonly KeyedFault[] {
     const place = [...path, 'key']
     const result = readDkimKey(key.key, places)
     if ('fault' in result) return [valueFault(place, result.fault)]
-    return 'file' in key.key && isRoot() ? checkOwner(place, resolve(places.folder, key.key.file), config.user ?? 'postern') : []
+    return 'file' in key.key && isRoot() ? checkOwner(place, resolve(places.folder, key.key.file), config.user ?? DEFAULT_USER) : []
   })
   return [...faults, ...checkDkimTimes(config.dkim, places.nowMs)]
 }

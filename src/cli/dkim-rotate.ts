@@ -4,14 +4,27 @@
 
 import { RSA_BITS_MIN } from '../app/config-dkim-keys.ts'
 import { askPublications } from '../app/dkim-dns.ts'
-import { addKeys, keyFile, type ListedKey, listKeys, recordName, removeKeys, switchKeys } from '../app/dkim-keys.ts'
+import { keyFile, type ListedKey, recordName, removeKeys, switchKeys } from '../app/dkim-keys.ts'
 import { formatMoment, freeSelector, nextStep, OLD_RECORD_DAYS } from '../app/dkim-plan.ts'
 import { type CliContext, CliError, EXIT, print } from './context.ts'
 import { describeVerdict, judge } from './dkim-check.ts'
-import { beside, changeFile, commandName, type DkimOptions, day, describeRecord, keyAnswer, keysOf, type Opened, openConfig, readDomain } from './dkim-shown.ts'
+import {
+  beside,
+  changeFile,
+  commandFor,
+  type DkimOptions,
+  day,
+  describeRecord,
+  keyAnswer,
+  keysOf,
+  makeKeys,
+  type Opened,
+  openConfig,
+  readDomain,
+} from './dkim-shown.ts'
 import { escapeText, toJson } from './escape.ts'
 
-interface RotateOptions extends DkimOptions {
+export interface RotateOptions extends DkimOptions {
   readonly unchecked?: boolean
 }
 interface Rotation {
@@ -54,16 +67,13 @@ function begin({ context, opened, domain, options }: Rotation, keys: readonly Li
   const taken = keys.map(({ selector }) => selector)
   const bits = Math.max(RSA_BITS_MIN, ...keys.map((key) => key.bits ?? 0))
   const fresh = types.map((type) => ({ selector: freeSelector(taken, type, context.clock.now()), type, bits, active: false }))
-  const made = { domainKey: keys[0]?.domainKey ?? domain, domain, before: keys.length, keys: fresh, user: opened.loaded.config.user ?? 'postern' }
-  changeFile(() => addKeys(opened.file, made, opened.request))
-  const names = new Set(fresh.map(({ selector }) => selector))
-  const listed = listKeys(openConfig(context, options).loaded, context.clock.now()).filter((key) => key.domain === domain && names.has(key.selector))
-  const again = `${commandName(context, opened.file)} dkim rotate ${domain}`
-  if (answered(context, options, { step: 'begin', domain, keys: listed.map(keyAnswer), next: ['publish the records', again] })) return
+  const made = makeKeys(context, opened, { domain, before: keys, options }, fresh)
+  const again = `${commandFor(context, opened.file)} dkim rotate ${domain}`
+  if (answered(context, options, { step: 'begin', domain, keys: made.map(keyAnswer), next: ['publish the records', again] })) return
   for (const { selector } of fresh)
     print(context, `Wrote ${beside(context, opened.file, keyFile(domain, selector))} (the new private key, mode 0600). It does not sign yet.`)
   print(context, `\n1. Publish in the DNS of ${domain}, and leave the old record where it is:`)
-  for (const { record } of listed) for (const line of record === null ? [] : ['', ...describeRecord(record)]) print(context, line)
+  for (const { record } of made) for (const line of record === null ? [] : ['', ...describeRecord(record)]) print(context, line)
   print(context, `\n2. Then switch to the new key:  ${again}`)
 }
 
@@ -71,7 +81,7 @@ async function finish(
   { context, opened, domain, options }: Rotation,
   step: { readonly fresh: readonly ListedKey[]; readonly old: readonly ListedKey[] },
 ): Promise<void> {
-  const command = commandName(context, opened.file)
+  const command = commandFor(context, opened.file)
   if (options.unchecked !== true) {
     const checked = await askPublications(opened.loaded, step.fresh, context.clock)
     const missing = checked.filter(({ publication }) => publication.kind !== 'matches')
@@ -101,7 +111,7 @@ async function finish(
 }
 
 function rest({ context, opened, domain, options }: Rotation, step: { readonly old: readonly ListedKey[]; readonly until: number }): void {
-  const again = `${commandName(context, opened.file)} dkim rotate ${domain}`
+  const again = `${commandFor(context, opened.file)} dkim rotate ${domain}`
   if (answered(context, options, { step: 'rest', domain, until: formatMoment(step.until), next: [`after ${day(step.until)}: ${again}`] })) return
   print(
     context,
@@ -113,7 +123,7 @@ function rest({ context, opened, domain, options }: Rotation, step: { readonly o
 function remove({ context, opened, domain, options }: Rotation, old: readonly ListedKey[]): void {
   changeFile(() => removeKeys(opened.file, old, opened.request))
   const records = old.map((key) => recordName(key.selector, key.domain))
-  const command = commandName(context, opened.file)
+  const command = commandFor(context, opened.file)
   if (
     answered(context, options, {
       step: 'remove',

@@ -5,11 +5,12 @@ import { dirname } from 'node:path'
 import { type LoadedConfig, type LoadRequest, loadConfig } from '../app/config.ts'
 import { ConfigError, type ConfigProblem, formatProblem } from '../app/config-errors.ts'
 import { CONFIG_NAME, displayPath, findConfigFile, SYSTEM_CONFIG_PATH } from '../app/config-locate.ts'
-import { type KeysChange, type ListedKey, listKeys } from '../app/dkim-keys.ts'
+import { addKeys, type KeysChange, type ListedKey, listKeys, type NewKey } from '../app/dkim-keys.ts'
 import { goneAt, type KeyState } from '../app/dkim-plan.ts'
 import type { RecordText } from '../app/dkim-record-text.ts'
+import { DEFAULT_USER } from '../app/service-user.ts'
 import { asciiDomain } from '../core/ascii-domain.ts'
-import { type CliContext, CliError, EXIT } from './context.ts'
+import { type CliContext, CliError, commandName, EXIT } from './context.ts'
 import { escapeText } from './escape.ts'
 import { paint } from './format.ts'
 
@@ -29,7 +30,7 @@ export function openConfig(context: CliContext, options: DkimOptions): Opened {
   const request: LoadRequest = { explicitPath: options.config ?? null, env: context.env, cwd: context.cwd, checkFiles: false }
   const file = findConfigFile(request)
   if (file === null)
-    throw new CliError(EXIT.failed, 'there is no configuration file', { code: 'no-config', hint: `Make one first: ${commandName(context, null)} init` })
+    throw new CliError(EXIT.failed, 'there is no configuration file', { code: 'no-config', hint: `Make one first: ${commandName(context)} init` })
   try {
     return { loaded: loadConfig(request), file, request }
   } catch (fault) {
@@ -77,15 +78,28 @@ export function keysOf(context: CliContext, { loaded }: Opened, domain: string |
   if (keys.length > 0) return keys
   throw new CliError(EXIT.failed, wanted === null ? 'there are no DKIM keys' : `there is no DKIM key of ${wanted}`, {
     code: 'no-keys',
-    hint: `Make one: ${commandName(context, null)} dkim create ${wanted ?? 'DOMAIN'}`,
+    hint: `Make one: ${commandName(context)} dkim create ${wanted ?? 'DOMAIN'}`,
   })
 }
 
 /** How the command is called here, with the file if that is none of the usual ones. */
-export function commandName(context: CliContext, file: string | null): string {
-  const isUsual = file === null || file === `${context.cwd}/${CONFIG_NAME}` || file === SYSTEM_CONFIG_PATH
-  // npm sets it for `npx postern` and `npm start`: then there is no `postern` on the path.
-  return `${context.env.npm_command === undefined ? 'postern' : 'npx postern'}${isUsual ? '' : ` --config ${displayPath(file, context.cwd)}`}`
+export function commandFor(context: CliContext, file: string): string {
+  const isUsual = file === `${context.cwd}/${CONFIG_NAME}` || file === SYSTEM_CONFIG_PATH
+  return `${commandName(context)}${isUsual ? '' : ` --config ${displayPath(file, context.cwd)}`}`
+}
+
+/** Puts keys into the configuration; they come back as it has them now. */
+export function makeKeys(
+  context: CliContext,
+  opened: Opened,
+  to: { readonly domain: string; readonly before: readonly ListedKey[]; readonly options: DkimOptions },
+  keys: readonly NewKey[],
+): readonly ListedKey[] {
+  const { domain, before, options } = to
+  const user = opened.loaded.config.user ?? DEFAULT_USER
+  changeFile(() => addKeys(opened.file, { domainKey: before[0]?.domainKey ?? domain, domain, before: before.length, keys, user }, opened.request))
+  const names = new Set(keys.map(({ selector }) => selector))
+  return listKeys(openConfig(context, options).loaded, context.clock.now()).filter((key) => key.domain === domain && names.has(key.selector))
 }
 
 const STATES: Readonly<Record<KeyState, string>> = {

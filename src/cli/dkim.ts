@@ -8,20 +8,20 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { RSA_BITS_MAX, RSA_BITS_MIN } from '../app/config-dkim-keys.ts'
 import { displayPath } from '../app/config-locate.ts'
-import { addKeys, keyFile, type ListedKey, listKeys } from '../app/dkim-keys.ts'
+import { keyFile, type ListedKey, listKeys } from '../app/dkim-keys.ts'
 import { freeSelector } from '../app/dkim-plan.ts'
-import { type CliContext, CliError, EXIT, print } from './context.ts'
+import { type CliContext, CliError, commandName, EXIT, print } from './context.ts'
 import { check } from './dkim-check.ts'
-import { rotate } from './dkim-rotate.ts'
+import { type RotateOptions, rotate } from './dkim-rotate.ts'
 import {
   beside,
-  changeFile,
-  commandName,
+  commandFor,
   type DkimOptions,
   describeKey,
   describeRecord,
   keyAnswer,
   keysOf,
+  makeKeys,
   type Opened,
   openConfig,
   readDomain,
@@ -32,9 +32,6 @@ interface CreateOptions extends DkimOptions {
   readonly selector?: string
   readonly type: 'rsa' | 'ed25519' | 'both'
   readonly bits: number
-}
-interface RotateOptions extends DkimOptions {
-  readonly unchecked?: boolean
 }
 
 const EXAMPLES = `
@@ -101,18 +98,14 @@ function create(context: CliContext, written: string, options: CreateOptions): v
     bits: options.bits,
     active: true,
   }))
-  const { config } = opened.loaded
-  const made = { domainKey: before[0]?.domainKey ?? domain, domain, before: before.length, keys, user: config.user ?? 'postern' }
-  changeFile(() => addKeys(opened.file, made, opened.request))
-  const names = new Set(keys.map(({ selector }) => selector))
-  const fresh = listKeys(openConfig(context, options).loaded, now).filter((key) => key.domain === domain && names.has(key.selector))
+  const fresh = makeKeys(context, opened, { domain, before, options }, keys)
   tellCreated(context, opened, { domain, fresh, json: options.json === true })
 }
 
 function alreadyThere(context: CliContext, { domain, selector }: ListedKey): CliError {
   return new CliError(EXIT.failed, `${domain} has a key already: selector ${escapeText(selector)}`, {
     code: 'key-exists',
-    hint: `Show its record: ${commandName(context, null)} dkim show ${domain}\n  Replace it:      ${commandName(context, null)} dkim rotate ${domain}`,
+    hint: `Show its record: ${commandName(context)} dkim show ${domain}\n  Replace it:      ${commandName(context)} dkim rotate ${domain}`,
   })
 }
 
@@ -122,7 +115,7 @@ function tellCreated(
   told: { readonly domain: string; readonly fresh: readonly ListedKey[]; readonly json: boolean },
 ): void {
   const { domain, fresh } = told
-  const command = commandName(context, file)
+  const command = commandFor(context, file)
   if (told.json) {
     const next = ['publish the records', `${command} dkim check ${domain}`, `${command} reload`]
     print(context, toJson({ domain, file, keys: fresh.map(keyAnswer), next }, 2))
