@@ -47,7 +47,7 @@ export class OutcomeRecorder {
     for (const leased of batch.recipients) {
       const outcome = report.outcomes.get(leased.recipient.id) ?? this.#missingOutcome(leased)
       if (outcome.kind !== 'delivered' && attempt.contentFault?.kind === 'damaged') {
-        settled.push(this.#quarantine(leased, attempt.contentFault.message, now))
+        settled.push(this.#quarantined(leased, attempt.contentFault.message, now))
       } else if (outcome.kind === 'untried' || (outcome.kind === 'deferred' && attempt.contentFault !== null)) {
         untried.push(leased)
       } else {
@@ -89,6 +89,12 @@ export class OutcomeRecorder {
       return discardOf(leased, now, DISCARDED)
     })
     this.#parts.queue.add({ batch, settlements, notice: null })
+  }
+
+  /** Their content is damaged. */
+  quarantine(batch: LeasedBatch, recipients: readonly LeasedRecipient[], reason: string): void {
+    const now = this.#parts.context.clock.now()
+    this.#parts.queue.add({ batch, settlements: recipients.map((leased) => this.#quarantined(leased, reason, now)), notice: null })
   }
 
   /** The lifetime is over while the lane is closed for this reason. */
@@ -133,7 +139,7 @@ export class OutcomeRecorder {
     return { settlement, notice: asked ? kind : null }
   }
 
-  #quarantine(leased: LeasedRecipient, reason: string, now: EpochMs): Settlement {
+  #quarantined(leased: LeasedRecipient, reason: string, now: EpochMs): Settlement {
     const { counters, journal } = this.#parts.context
     counters.held++
     journal.note('delivery', 'error', `content is damaged and is not sent: ${reason}`, { recipient: leased.recipient.id })

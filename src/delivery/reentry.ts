@@ -101,12 +101,10 @@ export class Reentry {
       queue.add({ batch, settlements: this.#settlements(group.leased, queueId, to), notice: acceptance })
     } catch (fault) {
       const reason = fault instanceof Error ? fault.message : String(fault)
-      const now = context.clock.now()
-      if (fault instanceof StoreFault && fault.kind === 'damaged') {
-        queue.add({ batch, settlements: group.leased.map((leased) => holdOf(leased, now, 'quarantined', reason)), notice: null })
-      } else {
+      if (fault instanceof StoreFault && fault.kind === 'damaged') recorder.quarantine(batch, group.leased, reason)
+      else {
         context.journal.note('delivery', 'error', `a rewritten message could not be made: ${reason}`, { queueId: batch.message.envelope.queueId })
-        recorder.release(batch, group.leased, { dueAt: (now + AGAIN_MS) as EpochMs, reason })
+        recorder.release(batch, group.leased, { dueAt: (context.clock.now() + AGAIN_MS) as EpochMs, reason })
       }
     }
   }

@@ -9,6 +9,7 @@ import { configSchema } from '../../src/app/config-schema.ts'
 import { createRewriting } from '../../src/app/rewriting.ts'
 import { buildRewritePlan } from '../../src/app/settings-rewrite.ts'
 import type { DeliverySettings } from '../../src/delivery/settings.ts'
+import { StoreFault } from '../../src/ports/store-fault.ts'
 import { createFakeClock } from '../support/fake-clock.ts'
 import { readReport } from '../support/read-report.ts'
 import { peerWith, relayAt, serving, settingsFor } from '../support/story-settings.ts'
@@ -167,6 +168,22 @@ it('releases a large message with all of its content', async () => {
   const [content] = story.peer.contents
   expect(content?.toString().endsWith(`Subject: large\r\n\r\n${body}`)).toBe(true)
   await server.untilStates(mail, 'delivered')
+})
+
+it('quarantines a held message whose content turns out to be damaged, and says so', async () => {
+  const story = await startStory(SANDBOX)
+  const { server, folder } = story
+  const mail = await server.send({ to: ['one@real.example', 'two@real.example'] })
+  await server.untilStates(mail, 'held', 'held')
+  writeFileSync(join(folder, 'virtual_alias'), CATCH_ALL)
+  await server.passFor(10_000)
+  server.store.bodies.open = () => Promise.reject(new StoreFault('damaged', 'hash differs'))
+  await server.store.admin.act('resume', { queueIds: [mail] }, 'test', server.clock.now())
+  server.delivery.wake()
+  await server.until('quarantine', async () => (await server.history(mail)).filter(({ kind }) => kind === 'quarantined').length === 2)
+  expect(server.notes).toContain('content is damaged and is not sent: hash differs')
+  expect(server.delivery.counters().held).toBe(2)
+  expect(story.peer.lines).toEqual([])
 })
 
 it('never lets what is held for a missing table reach its address by another way', async () => {
