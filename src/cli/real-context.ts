@@ -9,6 +9,13 @@ import { createRealClock } from '../app/real-clock.ts'
 import type { CliContext } from './context.ts'
 
 const COLUMNS_DEFAULT = 80
+const ROWS_DEFAULT = 24
+
+/** A terminal that does not know its size (a serial console, some containers) says 0, and questions would put every letter on a line of its own. */
+export function giveSize(terminal: { columns: number; rows: number }): void {
+  terminal.columns ||= COLUMNS_DEFAULT
+  terminal.rows ||= ROWS_DEFAULT
+}
 
 export function createRealContext(): CliContext {
   const { stdin, stdout, stderr, env } = process
@@ -19,6 +26,7 @@ export function createRealContext(): CliContext {
     if (error.code !== 'EPIPE') throw error
     gone.abort()
   })
+  for (const stream of [stdout, stderr]) if (stream.isTTY === true) giveSize(stream)
   let listening = false
   return {
     stdin,
@@ -28,7 +36,7 @@ export function createRealContext(): CliContext {
     cwd: process.cwd(),
     isTerminal: stdin.isTTY === true && stdout.isTTY === true,
     outputIsTerminal: stdout.isTTY === true,
-    columns: stdout.isTTY === true ? stdout.columns || COLUMNS_DEFAULT : COLUMNS_DEFAULT,
+    columns: stdout.isTTY === true ? stdout.columns : COLUMNS_DEFAULT,
     colour: stdout.isTTY === true && !noColour,
     clock: createRealClock(),
     // Listens only once somebody asks, so that Ctrl-C ends every other command at once as usual.
