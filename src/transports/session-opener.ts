@@ -4,7 +4,8 @@
  * Tries at most `ADDRESSES_MAX` addresses, those that failed lately last, none that the ride has
  * failed at already. Ends with a session or with the last failure.
  */
-import { classifyFault, triesNextHost } from '../core/classify.ts'
+import { classifyFault, reasonWith, triesNextHost } from '../core/classify.ts'
+import { announceNoSession } from '../core/tls-words.ts'
 import type { HostResolver, NetworkAddress } from '../ports/network.ts'
 import { describeEnd, remark } from './dialogue.ts'
 import type { HostMemory } from './host-memory.ts'
@@ -71,12 +72,19 @@ export class SessionOpener {
       }
       const last = end.failure
       failures.push(last)
+      if (request.unwanted()) break
+      this.#tell(target, last)
       if (last.phase === 'connect' && !isSocketFile(target.host)) memory.unreachable(place.family, clock.monotonicMs())
       if (!triesNextHost(last.deferral)) break
       memory.failed(keyOf(place), clock.monotonicMs())
     }
     const failure = failures.pop()
     return failure === undefined ? { kind: 'exhausted' } : { kind: 'failed', failure, earlier: failures }
+  }
+
+  #tell({ host }: HostTarget, { deferral, remote, reply }: SetupFailure): void {
+    if (remote === null) return
+    this.#parts.journal.note('transport', 'info', announceNoSession({ ...remote, port: host.port }, reasonWith(deferral.reason, reply)))
   }
 
   async #tryAddress(

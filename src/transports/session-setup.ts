@@ -9,7 +9,7 @@ import { type AttemptFault, classifyFault, classifyReply, type Deferral, reasonW
 import type { Clock } from '../core/clock.ts'
 import type { AttemptPhase, RemoteMta, TlsFacts } from '../core/outcome.ts'
 import type { SmtpReply } from '../core/reply.ts'
-import { announceNoSession, describeTls } from '../core/tls-words.ts'
+import { describeTls } from '../core/tls-words.ts'
 import type { DialogueTap, Journal } from '../ports/journal.ts'
 import { type Connection, type ConnectionEvents, DialError, type Dialer, type NetworkAddress, type NetworkFault } from '../ports/network.ts'
 import type { TlsReports } from '../ports/tls-reports.ts'
@@ -204,7 +204,6 @@ export class SessionSetup {
     const goPlain = failed.phase === 'starttls' && !hopeless && mayGoPlain(relay.tls.level, host) && triesNextHost(failed.deferral)
     const reason = reasonWith(failed.deferral.reason, failed.reply)
     if (goPlain) this.#parts.journal.note('transport', 'info', 'TLS failed, going on without it as the policy allows', { ...this.#remote, reason })
-    else this.#parts.journal.note('transport', 'info', announceNoSession({ ...this.#remote, port: host.port }, reason))
     this.#remark(() => `no session: ${reason}${goPlain ? '; once more without TLS' : ''}`)
     const deferral: Deferral = failed.phase === 'starttls' && !blamesHost(this.#target) ? { ...failed.deferral, hop: 'none' } : failed.deferral
     steps.failed({ ...failed, deferral, remote: this.#remote, goPlain })

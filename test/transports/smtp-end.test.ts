@@ -109,15 +109,16 @@ describe('closing the transport', () => {
     expect(clock.pending).toBe(0)
     expect(outcomesOf(await deliver(makeBatch(relay)))[0]).toMatch(/^untried/)
   })
-  it('gives up set-ups at once, unused', async () => {
+  it('gives up set-ups at once, unused, and blames nobody', async () => {
     const peer = await peerOf([stay])
-    const { deliver, transport } = createBench()
+    const { deliver, transport, notes } = createBench()
     const sent = deliver(makeBatch(makeRelay(peer)))
     await waitUntil(() => peer.open === 1)
     const closed = transport.close(10_000)
     expect(outcomesOf(await sent)).toEqual(['untried: the server is stopping'])
     await closed
     await waitUntil(() => peer.open === 0)
+    expect(notes).toEqual([])
   })
   it('does not wait beyond its deadline', async () => {
     const peer = await peerOf(greeted(CAPABILITIES, ...ENVELOPE, TAKEN, content, stay))
