@@ -14,7 +14,7 @@ import type { DnsAnswer, DnsResolver } from '../ports/dns-resolver.ts'
 import type { Journal } from '../ports/journal.ts'
 import type { DomainTls, HostTls, TlsPolicies } from '../ports/tls-policies.ts'
 import { type AsciiName, asciiDomain } from './ascii-domain.ts'
-import { chooseAddresses, type LookedUpHost, listHosts, type MxPolicy, type NamedHost, type UsableHost } from './mx-policy.ts'
+import { chooseAddresses, deferred, failed, isFamilyOff, type LookedUpHost, listHosts, type MxPolicy, type NamedHost, type UsableHost } from './mx-policy.ts'
 import { MxSites } from './mx-sites.ts'
 
 export interface MxDestinationsParts {
@@ -140,12 +140,9 @@ class Lookups implements MxDestinations {
     }
   }
 
-  async #addressesOf(host: NamedHost, { families }: MxPolicy): Promise<LookedUpHost> {
-    const { resolver } = this.#parts
-    const [ipv4, ipv6] = await Promise.all([
-      families === 'ipv6' ? NOT_ASKED : resolver.addresses(host.name, 4),
-      families === 'ipv4' ? NOT_ASKED : resolver.addresses(host.name, 6),
-    ])
+  async #addressesOf(host: NamedHost, policy: MxPolicy): Promise<LookedUpHost> {
+    const ask = (family: 4 | 6) => (isFamilyOff(family, policy) ? NOT_ASKED : this.#parts.resolver.addresses(host.name, family))
+    const [ipv4, ipv6] = await Promise.all([ask(4), ask(6)])
     return { ...host, ipv4, ipv6 }
   }
 
@@ -210,15 +207,10 @@ function literalHost(name: string, { address }: AsciiName & { readonly kind: 'li
 
 /** RFC 3463 §3.2: X.1.2, bad destination system address. */
 function noDomain(text: string): DestinationAnswer {
-  const reason = `${text} is no name that the DNS could know`
-  return { kind: 'refused', phase: 'mx-lookup', judgement: { kind: 'failed', status: enhanced(5, 1, 2), scope: 'recipient', hop: 'none', reason } }
+  return { ...failed(enhanced(5, 1, 2), `${text} is no name that the DNS could know`), phase: 'mx-lookup' }
 }
 
 function faulty(text: string, error: unknown): DestinationAnswer {
   const reason = `looking up ${text} failed with a fault of ours: ${error instanceof Error ? error.message : String(error)}`
-  return {
-    kind: 'refused',
-    phase: 'mx-lookup',
-    judgement: { kind: 'deferred', status: enhanced(4, 3, 0), scope: 'hop', hop: 'none', reason, duplicatePossible: false },
-  }
+  return { ...deferred(enhanced(4, 3, 0), reason), phase: 'mx-lookup' }
 }

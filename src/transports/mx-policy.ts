@@ -197,10 +197,10 @@ const LOOPS = enhanced(5, 4, 6)
 const DIRECTORY_FAULT = enhanced(4, 4, 3)
 const NO_ROUTE_NOW = enhanced(4, 4, 4)
 
-function deferred(status: EnhancedStatus<4>, reason: string): Refusal {
+export function deferred(status: EnhancedStatus<4>, reason: string): Refusal {
   return { kind: 'refused', judgement: { kind: 'deferred', status, scope: 'hop', hop: 'none', reason, duplicatePossible: false } }
 }
 
-function failed(status: EnhancedStatus<5>, reason: string): Refusal {
+export function failed(status: EnhancedStatus<5>, reason: string): Refusal {
   return { kind: 'refused', judgement: { kind: 'failed', status, scope: 'recipient', hop: 'none', reason } }
 }
