@@ -31,7 +31,7 @@ export async function askDane(resolver: DnsResolver, { host, domain, port }: Dan
   // RFC 7672 §2.2.3: the end of the CNAME chain first, then the name itself.
   for (const base of new Set([host.canonicalName, host.name])) {
     const answer = await resolver.tlsa(`_${port}._tcp.${base}`)
-    if (answer.kind === 'fault') return { kind: 'refused', deferral: refusal(base, port, `${answer.code} (${answer.message})`) }
+    if (answer.kind === 'fault') return { kind: 'refused', deferral: refusal(base, port, answer.message) }
     if (answer.kind === 'none' || !answer.secure) continue
     const [first, ...rest] = usableRecords(answer.records)
     if (first === undefined) return { kind: 'unusable', base, published: answer.records, ttlMs: answer.ttlMs }
