@@ -11,6 +11,7 @@ import { type OriginalPart, partOfOriginal } from './dsn-original.ts'
 import type { DsnKind, DsnRequest } from './dsn-request.ts'
 import { composeStatusFields } from './dsn-status.ts'
 import { cleanLine, foldField } from './dsn-text.ts'
+import { hasEightBit } from './has-eight-bit.ts'
 import { formatDateTime } from './received-field.ts'
 
 export type { DsnKind, DsnRecipient, DsnRequest, NoticeRation, OriginalMessage } from './dsn-request.ts'
@@ -49,7 +50,7 @@ export function composeDsn(request: DsnRequest): ComposedDsn {
     originalPart(boundary, original),
     Buffer.from(`\r\n--${boundary}--\r\n`),
   ])
-  return { content, body: isEightBit(content) ? '8bitmime' : '7bit', smtputf8: isNonAscii(formatMailbox(request.to)), subject, messageId }
+  return { content, body: hasEightBit(content) ? '8bitmime' : '7bit', smtputf8: isNonAscii(formatMailbox(request.to)), subject, messageId }
 }
 
 interface HeaderParts {
@@ -81,7 +82,7 @@ function composeHeader(request: DsnRequest, parts: HeaderParts): string {
 }
 
 function part(boundary: string, type: string, content: Uint8Array): Uint8Array {
-  const head = `\r\n--${boundary}\r\nContent-Type: ${type}\r\nContent-Transfer-Encoding: ${isEightBit(content) ? '8bit' : '7bit'}\r\n\r\n`
+  const head = `\r\n--${boundary}\r\nContent-Type: ${type}\r\nContent-Transfer-Encoding: ${hasEightBit(content) ? '8bit' : '7bit'}\r\n\r\n`
   return Buffer.concat([Buffer.from(head), content])
 }
 
@@ -101,9 +102,4 @@ function freeBoundary(request: DsnRequest, parts: readonly Buffer[]): string {
 /** Taken over only if it is surely one and nothing else. */
 function safeMessageId(messageId: string | null): string | null {
   return messageId !== null && /^<[!-;=?-~]{3,250}>$/.test(messageId) ? messageId : null
-}
-
-function isEightBit(content: Uint8Array): boolean {
-  for (let i = 0; i < content.length; i++) if ((content[i] ?? 0) > 0x7f) return true
-  return false
 }

@@ -7,6 +7,7 @@
  * octets stay as they are.
  */
 import { createBase64Lines, encodeQuotedPrintable } from './body-encoding.ts'
+import { hasEightBit } from './has-eight-bit.ts'
 import { asLatin1 } from './mime-fields.ts'
 import { type EntityFacts, MimeWalker } from './mime-walk.ts'
 
@@ -134,9 +135,4 @@ function withoutField(lines: readonly Buffer[], field: string): readonly Buffer[
     if (!text.startsWith(' ') && !text.startsWith('\t')) dropping = text === field
     return !dropping
   })
-}
-
-export function hasEightBit(bytes: Uint8Array): boolean {
-  for (const octet of bytes) if (octet > 0x7f) return true
-  return false
 }

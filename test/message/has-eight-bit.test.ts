@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { hasEightBit } from '../../src/intake/eight-bit.ts'
+import { hasEightBit } from '../../src/message/has-eight-bit.ts'
 
 describe('hasEightBit', () => {
   it('sees every octet, wherever the bytes begin and end in memory', () => {
