@@ -19,6 +19,7 @@ import { createDnsResolver } from '../net/dns/dns-resolver.ts'
 import { egressAddress } from '../net/egress.ts'
 import type { LoadedConfig } from './config.ts'
 import { isLoopback } from './config-values.ts'
+import { localFacts } from './doctor-local.ts'
 import { isClockSynchronised, openFilesLimit, storageFacts } from './doctor-machine.ts'
 import { createProbes } from './doctor-probes.ts'
 import { senderDomains } from './doctor-senders.ts'
@@ -64,7 +65,7 @@ export async function examineSetup(request: DoctorRequest): Promise<{ readonly h
 }
 
 /** Where nothing leaves the machine, nobody outside is asked, unless a check was asked for by name. */
-const MACHINE_CHECKS: readonly CheckName[] = ['store', 'disk', 'open-files', 'listener', 'configuration']
+const MACHINE_CHECKS: readonly CheckName[] = ['store', 'disk', 'open-files', 'listener', 'local', 'configuration']
 const STAYS = 'mail is captured, held or kept here: names, DNS records and ways out are not examined'
 
 async function gatherFacts(request: DoctorRequest, settings: ServerSettings): Promise<DoctorFacts> {
@@ -86,17 +87,24 @@ async function gatherFacts(request: DoctorRequest, settings: ServerSettings): Pr
     ...keyFacts(settings, clock.now()),
     sent: server?.sent ?? null,
     listeners: intake.listeners.map(({ url, host, requireAuth }) => ({ url, loopback: isLoopback(host), requireAuth })),
+    local: localFacts(settings, clock),
     networks: intake.networks,
     openFiles: { limit: openFilesLimit(server?.pid ?? null), wanted: filesWanted(settings) },
     storage: storageFacts({ folder: settings.dataFolder, messageOctetsMax: intake.limits.messageOctets, serverRuns: server !== null, user: settings.user }),
     configWarnings: loaded.warnings
-      .filter(({ code }) => code !== 'hostname-not-full' || !request.names.includes('hostname'))
+      .filter(({ code }) => !request.names.some((name) => name === CHECK_OF_WARNING.get(code)))
       .map(({ key, message, remedy }) => ({ text: key === '' ? message : `${key}: ${message}`, remedy: remedy ?? '' })),
     port25Host: request.port25Host,
     clockSynchronised: isClockSynchronised(),
     validatingAsked: settings.dns.validating,
   }
 }
+
+/** Checks that tell the same better. */
+const CHECK_OF_WARNING: ReadonlyMap<string, CheckName> = new Map([
+  ['hostname-not-full', 'hostname'],
+  ['root-nowhere', 'local'],
+])
 
 function keyFacts({ dkim }: ServerSettings, now: number): Pick<DoctorFacts, 'keys' | 'keylessDomains'> {
   const domains = [...dkim.keyring.domains].map(([domain, keys]) => ({ domain, active: keys.some(({ active }) => active), signing: signingKeys(keys, now) }))

@@ -32,6 +32,7 @@ export const CHECK_TEXTS: Readonly<Record<CheckName, string>> = {
   disk: 'there is room',
   'open-files': 'enough open files are allowed',
   listener: 'who can hand mail in',
+  local: 'mail for this machine has a reader',
   configuration: 'what the configuration warns of',
 }
 

@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts'
 import { checkDkim } from './check-dkim.ts'
 import { checkAlignment, checkDmarc } from './check-dmarc.ts'
 import { checkHeloSpf } from './check-helo-spf.ts'
+import { checkLocal } from './check-local.ts'
 import { checkConfiguration, checkDisk, checkListeners, checkOpenFiles, checkStore } from './check-machine.ts'
 import { checkHostname, checkPtr } from './check-names.ts'
 import { checkNullMx } from './check-null-mx.ts'
@@ -32,6 +33,7 @@ const CHECK_BY_NAME: Readonly<Record<CheckName, Check>> = {
   disk: checkDisk,
   'open-files': checkOpenFiles,
   listener: checkListeners,
+  local: checkLocal,
   configuration: checkConfiguration,
 }
 /** A relay may take long to greet; nobody waits longer for a doctor. */

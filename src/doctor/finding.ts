@@ -22,6 +22,7 @@ export const CHECKS = [
   'disk',
   'open-files',
   'listener',
+  'local',
   'configuration',
 ] as const
 export type CheckName = (typeof CHECKS)[number]

@@ -81,6 +81,17 @@ export interface StorageFacts {
   /** A running server has read `synchronous=FULL` back at its start. */
   readonly serverRuns: boolean
 }
+/** What becomes of mail for root. */
+export type RootMail =
+  | { readonly kind: 'goes'; readonly to: readonly string[] }
+  | { readonly kind: 'lost'; readonly why: string }
+  /** Names without domain are refused. */
+  | { readonly kind: 'no-domain' }
+export interface LocalSubject {
+  /** In lower case; literals in brackets. */
+  readonly domains: readonly string[]
+  readonly root: RootMail
+}
 export interface DoctorFacts {
   readonly hostname: string
   readonly now: EpochMs
@@ -95,6 +106,7 @@ export interface DoctorFacts {
   /** Null: no server was there to be asked. */
   readonly sent: readonly SentMail[] | null
   readonly listeners: readonly ListenerSubject[]
+  readonly local: LocalSubject
   /** Networks that may relay without login. */
   readonly networks: readonly string[]
   readonly openFiles: { readonly limit: number | null; readonly wanted: number }

@@ -110,7 +110,7 @@ describe('postern doctor', () => {
     const ran = await runCli(['--config', join(folder, 'postern.yaml'), '--json', 'doctor'], { clock: createRealClock(), cwd: folder })
     const { findings } = JSON.parse(ran.stdout) as Examined
     expect(findings[0]).toMatchObject({ check: 'hostname', state: 'skipped', says: expect.stringContaining('captured') })
-    expect(new Set(findings.slice(1).map(({ check }) => check))).toEqual(new Set(['store', 'disk', 'open-files', 'listener', 'configuration']))
+    expect(new Set(findings.slice(1).map(({ check }) => check))).toEqual(new Set(['store', 'disk', 'open-files', 'listener', 'local', 'configuration']))
   })
 
   it('examines the machine without a server, and says so in JSON', async () => {

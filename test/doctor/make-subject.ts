@@ -55,6 +55,7 @@ const FACTS: DoctorFacts = {
   keys: [{ domain: 'example.com', selector: 's1', algorithm: 'rsa', record: 'v=DKIM1; k=rsa; p=QUJD' }],
   sent: [],
   listeners: [{ url: 'smtp://127.0.0.1:25', loopback: true, requireAuth: false }],
+  local: { domains: ['localhost', 'mail.example.com'], root: { kind: 'goes', to: ['ops@example.com'] } },
   networks: ['127.0.0.0/8', '::1/128'],
   openFiles: { limit: 65_536, wanted: 2_000 },
   storage: {

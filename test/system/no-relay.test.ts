@@ -66,6 +66,7 @@ beforeAll(async () => {
       dns: zones.config,
       direct: { families: 'ipv4', ipv4: { source: OWN }, allowPrivate: ['127.0.0.0/8'] },
       routes: [{ via: 'mx' }],
+      local: { root: 'you@app.test' },
     },
   })
   // The relay that every test server has.
