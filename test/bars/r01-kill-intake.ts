@@ -3,6 +3,7 @@
  *
  * Duplicates are bounded by the transactions open at each kill (RFC 1047): the sink's sessions.
  */
+import { untilDrained } from './support/admin.ts'
 import { type Load, startLoad } from './support/load.ts'
 import { freePort, makeFolder, removeFolder, startServer } from './support/server.ts'
 import { startSink } from './support/sink.ts'
@@ -40,14 +41,7 @@ await runBar('R01 kill-intake', async ({ full, seed }) => {
     },
     90_000,
   ).catch(() => {})
-  await until(
-    'the queue is empty',
-    async () => {
-      const { queue } = JSON.parse(await server.cli(['status', '--json']))
-      return queue.queued + queue.leased === 0
-    },
-    60_000,
-  ).catch(() => {})
+  await untilDrained(server, 60_000).catch(() => {})
   const { queue } = JSON.parse(await server.cli(['status', '--json']))
   const result = tally(loads, sink)
   const limbo = queue.queued + queue.leased + queue.held

@@ -8,11 +8,12 @@ import { spawn } from 'node:child_process'
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { untilDrained } from './support/admin.ts'
 import { type Load, startLoad } from './support/load.ts'
 import { type CutDisk, makeDisk, whyNoCuts } from './support/power.ts'
 import { freePort, makeFolder, NODE, removeFolder, startServer } from './support/server.ts'
 import { type Sink, startSink } from './support/sink.ts'
-import { CannotRun, runBar, seeded, tally, until } from './support/verdict.ts'
+import { CannotRun, runBar, seeded, tally } from './support/verdict.ts'
 
 await runBar('R03 power-cut', async ({ full, seed }) => {
   const obstacle = whyNoCuts()
@@ -82,14 +83,7 @@ async function oneCut(run: Run & { readonly waitMs: number }): Promise<number> {
 
 async function drained(run: Run): Promise<number> {
   const server = await startServer({ port: run.port, relayPort: run.sink.port, folder: run.folder, config: configOn(run.disk) })
-  await until(
-    'the queue is empty',
-    async () => {
-      const { queue } = JSON.parse(await server.cli(['status', '--json']))
-      return queue.queued + queue.leased === 0
-    },
-    120_000,
-  )
+  await untilDrained(server, 120_000)
   server.kill('SIGTERM')
   await server.exited
   return integrityFaults(run.disk)

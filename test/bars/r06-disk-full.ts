@@ -4,7 +4,7 @@
  */
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { readStatus } from './support/admin.ts'
+import { readStatus, untilDrained } from './support/admin.ts'
 import { startLoad } from './support/load.ts'
 import { makeDisk, whyNoCuts } from './support/power.ts'
 import { freePort, makeFolder, removeFolder, startServer } from './support/server.ts'
@@ -54,14 +54,7 @@ await runBar('R06 disk-full', async ({ full }) => {
       refusals452 += [...load.refusals].filter(([text]) => text.startsWith('452')).reduce((sum, [, count]) => sum + count, 0)
       otherRefusals ||= [...load.refusals.keys()].find((text) => !text.startsWith('452')) ?? ''
     }
-    await until(
-      'the queue is empty',
-      async () => {
-        const { queue } = await readStatus(server)
-        return queue.queued + queue.leased === 0
-      },
-      60_000,
-    )
+    await untilDrained(server, 60_000)
   } finally {
     server.kill('SIGTERM')
     await server.exited

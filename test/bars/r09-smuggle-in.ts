@@ -6,7 +6,7 @@
  * is worked out here, apart from the server. A control sends two honest messages in one segment to
  * a listener with PIPELINING: the bar must see the second one.
  */
-import { countStored, isDrained, readStatus } from './support/admin.ts'
+import { countStored, readStatus, untilDrained } from './support/admin.ts'
 import { copyCertificate } from './support/certificate.ts'
 import { BarClient, beginContent, inParallel, type Security } from './support/client.ts'
 import { contentWith, DOT_AND_OCTET, FAKE_ENDS, type FakeEnd } from './support/sequences.ts'
@@ -14,7 +14,7 @@ import { freePort, makeFolder, type PosternProcess, removeFolder, startServer } 
 import { startSink } from './support/sink.ts'
 import { overflowFaults } from './support/smuggle-overflow.ts'
 import { sessionFaults } from './support/smuggle-sessions.ts'
-import { type BarResult, runBar, seeded, until } from './support/verdict.ts'
+import { type BarResult, runBar, seeded } from './support/verdict.ts'
 
 type BareLineEnds = 'refuse' | 'normalize'
 interface Door {
@@ -186,7 +186,7 @@ async function conclude(
   server: PosternProcess,
   { sink, expected: wanted }: { readonly sink: { readonly received: readonly { readonly from: string }[] }; readonly expected: number },
 ) {
-  await until('the queue is empty', () => isDrained(server), 60_000)
+  await untilDrained(server, 60_000)
   const { sinceStart } = await readStatus(server)
   return {
     expected: wanted,

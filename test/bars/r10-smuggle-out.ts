@@ -7,7 +7,7 @@
  * 8BITMIME, content large enough to be stored in chunks. A message arrives once, or was refused.
  */
 import net from 'node:net'
-import { isDrained, readStatus, submit } from './support/admin.ts'
+import { readStatus, submit, untilDrained } from './support/admin.ts'
 import { reenterCaptured } from './support/captured-mail.ts'
 import { BarClient, beginContent, inParallel } from './support/client.ts'
 import { contentWith, DOT_AND_OCTET, FAKE_ENDS, type FakeEnd } from './support/sequences.ts'
@@ -53,9 +53,9 @@ await runBar('R10 smuggle-out', async ({ full }) => {
   await run('old-peer', (fake, id, result) => overApi(server, { id, to: 'user@old.test', content: contentWith(fake, id, 'gr\xc3\xbcn ') }, result))
   await run('large', (fake, id, result) => atEdges(lenient, { fake, id, full }, result), full ? FAKE_ENDS : FAKE_ENDS.filter((_, index) => index % 8 === 0))
   await run('captured', (fake, id, result) => overApi(server, { id, to: 'user@captured.test', content: contentWith(fake, id) }, result))
-  await until('the queue is empty', () => isDrained(server), 120_000)
+  await untilDrained(server, 120_000)
   taken.again = await reenterCaptured(server, { folder, port: strict })
-  await until('the queue is empty', () => isDrained(server), 60_000)
+  await untilDrained(server, 60_000)
   const { failed } = (await readStatus(server)).sinceStart
   const arrived = countArrivals([sink, oldPeer], reports)
   server.kill('SIGTERM')

@@ -6,13 +6,13 @@
  * a terminal. JavaMail's address that is two commands must be refused.
  */
 import { readFileSync } from 'node:fs'
-import { isDrained, readStatus } from './support/admin.ts'
+import { readStatus, untilDrained } from './support/admin.ts'
 import { badJsonLines, badOutput, badPrettyLines, commandsThatBreak, extraCommands, extraHeaderLines, formulaCells } from './support/inject-evidence.ts'
 import { lookAtEverything, type Printed, tryApi, tryArguments, tryLane, trySubject, watchLive } from './support/inject-local.ts'
 import { SMTP_FIELDS, sendToPeer, startHostilePeer, type Tried, tryJavaMail, trySmtpField, tryXtext, XTEXT_TAKEN } from './support/inject-smtp.ts'
 import { freePort, makeFolder, type PosternProcess, removeFolder, startServer } from './support/server.ts'
 import { type Sink, startSink } from './support/sink.ts'
-import { runBar, seeded, until } from './support/verdict.ts'
+import { runBar, seeded } from './support/verdict.ts'
 
 /** RFC 5424 §6.1 asks receivers for 2,048; this much every one takes. */
 const LOG_LINE_MAX = 8_192
@@ -116,7 +116,7 @@ async function runServer({ format, sink, peer, count, seed, printed }: ServerRun
   const tried = await tryAll({ server, port, count, seed, printed })
   const xtext = await tryXtext(port)
   const javaMail = await tryJavaMail(port)
-  await until('the queue is empty', () => isDrained(server), 180_000)
+  await untilDrained(server, 180_000)
   printed.push(...(await lookAtEverything(server, 60)))
   const { sinceStart } = await readStatus(server)
   server.kill('SIGTERM')

@@ -2,10 +2,11 @@
  * R18: the peer drops the connection after the final dot, at random before or after it stored the
  * message. Nothing may be lost, and each duplicate must be marked in the history.
  */
+import { untilDrained } from './support/admin.ts'
 import { startLoad } from './support/load.ts'
 import { freePort, makeFolder, removeFolder, startServer } from './support/server.ts'
 import { startSink } from './support/sink.ts'
-import { runBar, seeded, tally, until } from './support/verdict.ts'
+import { runBar, seeded, tally } from './support/verdict.ts'
 
 await runBar('R18 after-dot', async ({ full, seed }) => {
   const random = seeded(seed)
@@ -26,14 +27,7 @@ await runBar('R18 after-dot', async ({ full, seed }) => {
   const server = await startServer({ port, relayPort: sink.port, folder })
   const load = startLoad({ port, sessions: 10, octets: 4096, messages })
   await load.done
-  await until(
-    'the queue is empty',
-    async () => {
-      const { queue } = JSON.parse(await server.cli(['status', '--json']))
-      return queue.queued + queue.leased === 0
-    },
-    full ? 400_000 : 90_000,
-  )
+  await untilDrained(server, full ? 400_000 : 90_000)
   const seen = new Map<string, number>()
   for (const { id } of sink.received) seen.set(id, (seen.get(id) ?? 0) + 1)
   const twice = [...seen].filter(([, count]) => count > 1).map(([id]) => id)

@@ -1,10 +1,11 @@
 /**
  * R35: SIGTERM under load, again and again. Nothing lost, nothing twice, exit 0, within the drain deadline.
  */
+import { untilDrained } from './support/admin.ts'
 import { type Load, startLoad } from './support/load.ts'
 import { freePort, makeFolder, removeFolder, startServer } from './support/server.ts'
 import { startSink } from './support/sink.ts'
-import { runBar, seeded, tally, until } from './support/verdict.ts'
+import { runBar, seeded, tally } from './support/verdict.ts'
 
 const DRAIN_MS = 5_000
 
@@ -30,14 +31,7 @@ await runBar('R35 shutdown', async ({ full, seed }) => {
       slowestMs = Math.max(slowestMs, performance.now() - from)
       await load.stop()
     } else {
-      await until(
-        'the queue is empty',
-        async () => {
-          const { queue } = JSON.parse(await server.cli(['status', '--json']))
-          return queue.queued + queue.leased === 0
-        },
-        60_000,
-      )
+      await untilDrained(server, 60_000)
       server.kill('SIGTERM')
       await server.exited
     }

@@ -4,6 +4,7 @@
 import http from 'node:http'
 import { join } from 'node:path'
 import type { PosternProcess } from './server.ts'
+import { until } from './verdict.ts'
 
 export interface AdminAnswer {
   readonly status: number
@@ -39,6 +40,11 @@ export async function readStatus(server: PosternProcess): Promise<StatusFacts> {
 export async function isDrained(server: PosternProcess): Promise<boolean> {
   const { queue } = await readStatus(server)
   return queue.queued + queue.leased === 0
+}
+
+/** Rejects if it takes longer. */
+export function untilDrained(server: PosternProcess, limitMs: number): Promise<unknown> {
+  return until('the queue is empty', () => isDrained(server), limitMs)
 }
 
 /** Recipients of stored messages whose sender, or recipient, holds this text, whatever became of them. */

@@ -4,11 +4,10 @@
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ask, isDrained, readStatus } from './admin.ts'
+import { ask, readStatus, untilDrained } from './admin.ts'
 import { BarClient } from './client.ts'
 import { freePort, makeFolder, type PosternProcess, startServer } from './server.ts'
 import type { Sink } from './sink.ts'
-import { until } from './verdict.ts'
 
 export interface LoopRig {
   readonly server: PosternProcess
@@ -84,7 +83,7 @@ export async function storyOf(server: PosternProcess, queueId: string): Promise<
 }
 
 export async function drained(server: PosternProcess): Promise<void> {
-  await until('the queue is empty', () => isDrained(server), 120_000)
+  await untilDrained(server, 120_000)
 }
 
 /** Mails whose story must hold so many `dsn-queued` lines once all is done. */
