@@ -76,7 +76,7 @@ const route = z.strictObject({
     .optional()
     .describe('Header fields that must all match, by name: { Precedence: bulk }.'),
   via: parsed(parseVia).describe(
-    "RELAY (credential chosen by sender), RELAY/CREDENTIAL, mx (straight to the servers of the recipient), local (the mailbox of the local user), local/USER (that user's mailbox), hold, discard (accepted and thrown away), or capture (kept, never sent).",
+    "RELAY (credential chosen by sender), RELAY/CREDENTIAL, mx (straight to the servers of the recipient), local (the mailbox of the local user), local/USER (that user's mailbox), hold (until an operator lets it go), discard (accepted and thrown away), or capture (kept, never sent).",
   ),
   reason: line.optional().describe('With hold: the reason to show.'),
 })

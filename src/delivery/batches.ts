@@ -30,8 +30,8 @@ export class Batches {
     this.#parts = parts
   }
 
-  /** Where a recipient's mail goes now. */
-  routeOf(message: AcceptedMessage, leased: LeasedRecipient['recipient']): Route {
+  /** Where a recipient's mail goes now. `released`: an operator has let it go. */
+  routeOf(message: AcceptedMessage, leased: LeasedRecipient['recipient'], released = false): Route {
     // Whatever the routes say: it is not the address that they are about.
     if (leased.unrewritten !== undefined) return { kind: 'hold', reason: leased.unrewritten }
     const query = {
@@ -39,6 +39,7 @@ export class Batches {
       to: formatMailbox(leased.forwardPath),
       submitter: message.origin.submitter,
       header: message.header.fields,
+      released,
     }
     const { context, direct } = this.#parts
     const { tlsDemands } = context.settings
@@ -50,10 +51,10 @@ export class Batches {
   /** Groups by message and lane, direct ones by domain as well; the batches are held, but wait nowhere yet. */
   form(leased: readonly LeasedRecipient[]): LeasedBatch[] {
     const [only] = leased
-    if (only !== undefined && leased.length === 1) return [this.hold([only], this.routeOf(only.message, only.recipient), 0)]
+    if (only !== undefined && leased.length === 1) return [this.hold([only], this.routeOf(only.message, only.recipient, only.released), 0)]
     const groups = new Map<string, { readonly route: Route; readonly recipients: LeasedRecipient[] }>()
     for (const one of leased) {
-      const route = this.routeOf(one.message, one.recipient)
+      const route = this.routeOf(one.message, one.recipient, one.released)
       const domain = route.kind === 'mx' ? formatDomain(one.recipient.forwardPath) : ''
       const key = `${one.message.envelope.queueId} ${this.#parts.ready.laneFor(route).key} ${domain} ${demandOf(route)} ${one.recipient.unrewritten === undefined}`
       const group = groups.get(key)

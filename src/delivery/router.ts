@@ -18,6 +18,8 @@ export interface RouteQuery {
   readonly submitter: string
   /** Names in lower case. */
   readonly header: readonly (readonly [name: string, value: string])[]
+  /** An operator has let it go: rules that hold are passed over. */
+  readonly released?: boolean
 }
 export interface RouteDecision {
   readonly route: Route
@@ -37,7 +39,10 @@ export function createRouter(settings: DeliverySettings, localMail: LocalMailNow
 
   const decide = (query: RouteQuery): RouteDecision => {
     if (holdAll !== null) return holdAll
-    for (const { rule, resolve } of rules) if (mismatchOf(rule.match, query) === null) return resolve(query)
+    for (const { rule, resolve } of rules) {
+      if (query.released === true && rule.target.kind === 'hold') continue
+      if (mismatchOf(rule.match, query) === null) return resolve(query)
+    }
     return noRule
   }
   return {

@@ -138,8 +138,8 @@ export class Scheduler {
   #noteCut(cut: readonly LeasedRecipient[]): boolean {
     const { ready, batches } = this.#parts
     let wanted = false
-    for (const { message, recipient } of cut) {
-      const lane = ready.laneFor(batches.routeOf(message, recipient))
+    for (const { message, recipient, released } of cut) {
+      const lane = ready.laneFor(batches.routeOf(message, recipient, released))
       lane.more = true
       lane.flows.flow(message.origin.submitter).backlogged = true
       wanted ||= ready.wantsMore(lane)

@@ -83,6 +83,7 @@ export interface QueueAdmin {
   story(queueId: QueueId): Promise<MessageStory | null>
   /** Messages from or to an address, newest first. */
   findByAddress(address: string, limit: number): Promise<readonly QueueId[]>
+  /** What was resumed is claimed as `released` from then on. */
   act(act: QueueAct, filter: QueueFilter, by: string, now: EpochMs): Promise<ActResult>
   /** Prefix and content, as they would be sent; null: unknown message or content gone. */
   content(queueId: QueueId): Promise<StoredContent | null>

@@ -45,6 +45,8 @@ export interface LeasedRecipient {
   /** When it last became due: for the share of the delay that was spent in the queue. */
   readonly dueAt: EpochMs
   readonly delayNoticeSent: boolean
+  /** An operator has let it go after it was held: rules that hold are passed over. */
+  readonly released?: boolean
 }
 
 export interface ClaimRequest {

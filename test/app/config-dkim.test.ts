@@ -12,7 +12,8 @@ import { makeTempFolder } from '../support/temp-folder.ts'
 
 function withKeys(yaml: string, files: Readonly<Record<string, string>> = { 'a.pem': 'rsa', 'e.pem': 'ed25519' }) {
   const cwd = makeTempFolder()
-  writeFileSync(join(cwd, 'postern.yaml'), `hostname: app.example.com\n${yaml}\n`)
+  // Run by root on a machine that has the user postern, the files would have another owner than the server.
+  writeFileSync(join(cwd, 'postern.yaml'), `hostname: app.example.com\n${yaml}\nuser: root\n`)
   for (const [name, fixture] of Object.entries(files)) {
     copyFileSync(fileURLToPath(new URL(`${fixture}.pem`, KEY_FILES)), join(cwd, name))
     chmodSync(join(cwd, name), 0o600)

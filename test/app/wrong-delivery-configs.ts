@@ -188,7 +188,7 @@ export const WRONG_DELIVERY_CONFIGS: readonly WrongConfig[] = [
     [
       [
         'missing-key',
-        "postern.yaml:1:10: routes[0].via: is missing. Add it: RELAY (credential chosen by sender), RELAY/CREDENTIAL, mx (straight to the servers of the recipient), local (the mailbox of the local user), local/USER (that user's mailbox), hold, discard (accepted and thrown away), or capture (kept, never sent).",
+        "postern.yaml:1:10: routes[0].via: is missing. Add it: RELAY (credential chosen by sender), RELAY/CREDENTIAL, mx (straight to the servers of the recipient), local (the mailbox of the local user), local/USER (that user's mailbox), hold (until an operator lets it go), discard (accepted and thrown away), or capture (kept, never sent).",
       ],
     ],
   ],

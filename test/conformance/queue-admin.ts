@@ -223,6 +223,17 @@ function exerciseActs(open: OpenStoreUnderTest): void {
       { at: later(20), kind: 'resumed', recipient: 0, detail: { by: 'ops' } },
     ])
   })
+  it('what was resumed is claimed as released from then on', async () => {
+    const store = await open()
+    await add(store, { place: heldPlace('by a route') })
+    await add(store)
+    await store.admin.act('resume', {}, 'ops', NOON)
+    const claims = await store.queue.claimDue(claimAll())
+    expect(claims.map(({ released }) => released)).toEqual([true, false])
+    await store.queue.settle([settlement(refOf(claims[0]), { event: 'defer', dueAt: later(5), lane: LANE })], [])
+    const [again] = await store.queue.claimDue(claimAll({ now: later(5) }))
+    expect(again?.released, 'an attempt does not end it').toBe(true)
+  })
   it('cancel ends it without a delivery', async () => {
     const store = await open()
     const [queued, held] = [await add(store), await add(store, { place: heldPlace('x') })]

@@ -58,6 +58,26 @@ describe('routes', () => {
     expect(all.every((one) => state(one) === 'delivered')).toBe(true)
   })
 
+  it('that hold are passed over for mail that an operator lets go, and nothing else is', async () => {
+    const routes = [
+      makeRule({ kind: 'hold', reason: 'looked at first' }, { to: 'a.test' }),
+      makeRule({ kind: 'capture' }, { to: 'capture.a.test' }),
+      makeRule({ kind: 'relay', relay: 'relay', credential: null }, { to: 'a.test' }),
+      makeRule({ kind: 'hold', reason: 'nobody else' }),
+    ]
+    const { submit, clock, state, delivery, store, sentTo } = await start({ settings: { routes } })
+    const looked = await submit({ to: ['x@a.test'] })
+    const other = await submit({ to: ['x@b.test'] })
+    await clock.settle()
+    expect([state(looked), state(other)]).toEqual(['held', 'held'])
+    await store.admin.act('resume', {}, 'operator', clock.now())
+    delivery.wake()
+    await clock.advance(1_000)
+    expect(sentTo()).toEqual(['x@a.test'])
+    expect([state(looked), state(other)]).toEqual(['delivered', 'held'])
+    expect(store.state.rows.get(other.message.envelope.recipients[0].id)?.holdReason).toBe('no route matches')
+  })
+
   it('that hold reach queued mail, too', async () => {
     const smtp = createFakeTransport((batch) => reportAll(batch, deferredOutcome()))
     const { submit, clock, state, delivery, store } = await start({ smtp })

@@ -179,6 +179,7 @@ function applyAct(state: MemoryState, row: MemoryRow, { act, by, now }: ActReque
     row.state = transition(row.state, 'resume')
     row.dueAt = now
     row.reclaims = 0
+    row.released = true
     return record('resumed')
   }
   if (act === 'cancel' && !isFinal(row.state)) {

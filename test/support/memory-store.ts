@@ -37,6 +37,7 @@ export interface MemoryRow {
   attempts: number
   reclaims: number
   delayNoticeSent: boolean
+  released: boolean
   pending: { readonly act: 'hold' | 'cancel'; readonly by: string } | null
   finishedAt: EpochMs | null
   captured: boolean
@@ -178,6 +179,7 @@ async function enqueue(state: MemoryState, { message, content, placements }: Acc
       attempts: place.kind === 'leased' ? 1 : 0,
       reclaims: 0,
       delayNoticeSent: false,
+      released: false,
       pending: null,
       finishedAt: null,
       captured: false,
@@ -198,7 +200,7 @@ function claim(state: MemoryState, rows: readonly MemoryRow[], leaseUntil: Epoch
     const message = state.messages.get(row.queueId)
     const recipient = message?.envelope.recipients[row.index]
     if (message === undefined || recipient === undefined) throw new Error(`no message for ${row.id}`)
-    return { message, recipient, token, leaseUntil, attempts: row.attempts, dueAt: row.dueAt, delayNoticeSent: row.delayNoticeSent }
+    return { message, recipient, token, leaseUntil, attempts: row.attempts, dueAt: row.dueAt, delayNoticeSent: row.delayNoticeSent, released: row.released }
   })
 }
 

@@ -36,7 +36,16 @@ export function decodeClaimed(result: unknown, { token, leaseUntil }: Claimed, c
     const recipient = message?.envelope.recipients[next<number>()]
     if (message === undefined || recipient === undefined) throw new RangeError('a lease without its message')
     if (content !== null) cache.put(message.bodyRef, content, 1)
-    leased.push({ message, recipient, token, leaseUntil, attempts: next<number>(), dueAt: next<EpochMs>(), delayNoticeSent: next<number>() === 1 })
+    leased.push({
+      message,
+      recipient,
+      token,
+      leaseUntil,
+      attempts: next<number>(),
+      dueAt: next<EpochMs>(),
+      delayNoticeSent: next<number>() === 1,
+      released: next<number>() === 1,
+    })
   }
   return leased
 }

@@ -43,4 +43,12 @@ export const MIGRATIONS: readonly Migration[] = [
       'CREATE TABLE settings (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID',
     ],
   },
+  {
+    number: 2,
+    name: 'released',
+    statements: [
+      // 1: an operator has let it go; routes that hold are passed over.
+      'ALTER TABLE recipients ADD COLUMN released INTEGER NOT NULL DEFAULT 0',
+    ],
+  },
 ]

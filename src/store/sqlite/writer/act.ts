@@ -11,7 +11,7 @@ import { PENDING } from './end-lease.ts'
 
 const RECIPIENT = 'SELECT state, total, pending FROM recipients WHERE message_id = ? AND n = ?'
 const CHANGE = `UPDATE recipients SET state = ?, due_at = coalesce(?, due_at), hold_reason = ?, finished_at = ?,
-    reclaims = CASE ? WHEN 1 THEN 0 ELSE reclaims END
+    reclaims = CASE ? WHEN 1 THEN 0 ELSE reclaims END, released = max(released, ?)
   WHERE message_id = ? AND n = ?`
 const NOTE = 'UPDATE recipients SET pending = ?, pending_by = ? WHERE message_id = ? AND n = ?'
 
@@ -83,7 +83,8 @@ function prepareChange(context: WriterContext): (target: Target, what: Act & { r
     const { state, kind, dueNow } = effect
     const ended = isFinal(state)
     const reason = kind === 'held' ? `held by ${by}` : null
-    change.run(STATE_NUMBERS[state], dueNow ? now : null, reason, ended ? now : null, kind === 'resumed' ? 1 : 0, messageId, n)
+    const resumed = kind === 'resumed' ? 1 : 0
+    change.run(STATE_NUMBERS[state], dueNow ? now : null, reason, ended ? now : null, resumed, resumed, messageId, n)
     if (dueNow) context.dues.forget()
     context.record({ messageId, recipient: n, at: now, kind, detail: JSON.stringify({ by }) })
     if (ended) context.finish({ messageId, total, at: now, captured: false })

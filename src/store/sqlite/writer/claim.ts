@@ -23,7 +23,7 @@ export const NEXT_FLOW = `SELECT submitter, due_at FROM recipients INDEXED BY re
 export const DUE_OF_FLOW = `SELECT message_id, n, due_at FROM recipients INDEXED BY recipients_by_flow
   WHERE state = ${QUEUED} AND lane = ? AND submitter = ? AND due_at <= ? ORDER BY due_at LIMIT ?`
 export const TAKE_LEASE = `UPDATE recipients SET state = ?, token = ?, lease_until = ?, attempts = attempts + 1
-  WHERE message_id = ? AND n = ? AND state = ${QUEUED} RETURNING attempts, warned`
+  WHERE message_id = ? AND n = ? AND state = ${QUEUED} RETURNING attempts, warned, released`
 export const AGED = `SELECT message_id, n, accepted_at, due_at FROM recipients INDEXED BY recipients_by_age
   WHERE state = ${QUEUED} AND warned = ? AND accepted_at < ? ORDER BY accepted_at LIMIT ?`
 
@@ -155,7 +155,9 @@ function prepareTake(context: WriterContext): (rows: readonly Candidate[], lease
     const load = createLoad(lease.contentOctetsMax)
     for (const { message_id, n, due_at } of rows) {
       const taken = takeOne.get(claimed, lease.token, lease.until, message_id, n)
-      if (taken !== undefined) load.add({ id: message_id, n, attempts: taken.attempts as number, dueAt: due_at, warned: taken.warned as number })
+      if (taken === undefined) continue
+      const { attempts, warned, released } = taken as Readonly<Record<string, number>> & { attempts: number; warned: number; released: number }
+      load.add({ id: message_id, n, attempts, dueAt: due_at, warned, released })
     }
     return load.result()
   }

@@ -12,6 +12,7 @@ export interface ClaimedRecipient {
   readonly attempts: number
   readonly dueAt: number
   readonly warned: number
+  readonly released: number
 }
 export interface Load {
   add(claimed: ClaimedRecipient): void
@@ -55,13 +56,13 @@ export function createLoader({ db, handedOver }: WriterContext): (contentOctetsM
       return places.size
     }
     return {
-      add({ id, n, attempts, dueAt, warned }) {
+      add({ id, n, attempts, dueAt, warned, released }) {
         let place = places.get(id)
         if (place === undefined) {
           place = addMessage(id)
           places.set(id, place)
         }
-        leases.push(place, n, attempts, dueAt, warned)
+        leases.push(place, n, attempts, dueAt, warned, released)
       },
       result: () => [places.size, ...messages, ...leases],
     }
