@@ -10,6 +10,7 @@ import { SESSION } from '../src/smtp/client-machine.ts'
 import { AFTER_CONTENT, DIALOGUE } from '../src/smtp/server-machine.ts'
 import { checkGlossary, checkNamedFiles, checkQueueDocument, checkRfcMap, checkTodos } from './architecture/checks-documents.ts'
 import { checkCycles, checkGlobals, checkImports } from './architecture/checks-imports.ts'
+import { assignsFunction, checkAssignedFunctions } from './architecture/checks-memory.ts'
 import { checkWords, wordsOf } from './architecture/checks-names.ts'
 import { checkFileLines, checkFunctions, checkHeaders, checkInheritance, checkTopLevel } from './architecture/checks-shape.ts'
 import { checkTable } from './architecture/checks-tables.ts'
@@ -52,6 +53,7 @@ describe('architecture', () => {
   it('every source opens with a short header comment', () => expectNone(checkHeaders(sources.map((file) => file.path))))
   it('modules hold no state and do nothing when imported', () => expectNone(checkTopLevel(sources)))
   it('no class inherits but an error', () => expectNone(checkInheritance(sources)))
+  it('functions on the way of a message have a name before they are assigned', () => expectNone(checkAssignedFunctions(sources)))
   it('names say something', () => expectNone(checkWords(sources)))
   it('the table of recipient states is closed and every state can be reached', () =>
     expectNone(checkTable('src/core/recipient-state.ts', 'TRANSITIONS', TRANSITIONS)))
@@ -101,5 +103,22 @@ describe('the checks themselves', () => {
   it('see a state that nothing leads to, and a way that leads nowhere', () => {
     const found = checkTable('x.ts', 'T', { a: { go: 'b' }, b: { go: 'gone' }, lonely: {} })
     expect(found.map((one) => one.text)).toEqual(['T: no way leads to lonely', 'T: gone is not in the table'])
+  })
+  it('see a function that is assigned where it is written, and nothing else', () => {
+    const written = [
+      'ride.stop = () => 1',
+      'this.#stop = (fault) => reject(fault)',
+      'a[0].stop ??= async (x: string): Promise<void> => {',
+      'it.stop = fault => 1',
+    ]
+    const others = [
+      'const stop = () => 1',
+      'ride.stop = stop',
+      'this.#rest = parts.map((part) => part.rest)',
+      'this.#cancel = clock.after(1, () => 1)',
+      'x.y >= z',
+    ]
+    expect(written.filter((line) => !assignsFunction(line))).toEqual([])
+    expect(others.filter(assignsFunction)).toEqual([])
   })
 })

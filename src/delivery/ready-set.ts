@@ -7,6 +7,7 @@
 import type { LaneKey } from '../core/brand.ts'
 import type { Route } from '../core/route.ts'
 import { laneOf } from '../core/route.ts'
+import { TurnoverSet } from '../core/turnover.ts'
 import type { Transport } from '../ports/transport.ts'
 import type { Flow } from './flows.ts'
 import type { LeasedBatch } from './lane.ts'
@@ -33,7 +34,7 @@ export interface ReadySetParts {
 
 export class ReadySet {
   /** Every batch with a lease of ours that is not settled. */
-  readonly held = new Set<LeasedBatch>()
+  readonly held = new TurnoverSet<LeasedBatch>()
   readonly lanes = new Map<LaneKey, Lane>()
   readonly #transports: ReadySetParts['transports']
   readonly #byRoute = new Map<Route, Lane>()

@@ -23,8 +23,11 @@ export interface ClientEvents {
 /** Octets of replies that may wait for a client that does not read them. */
 const WRITE_QUEUE_OCTETS_MAX = 64 * 1024
 
+/** Nothing happens to a connection that is gone. */
+const NOBODY: ClientEvents = { onReceived: () => undefined, onFinished: () => undefined, onDrained: () => undefined, onGone: () => undefined }
+
 export class ClientConnection {
-  readonly #events: ClientEvents
+  #events: ClientEvents
   readonly #plain: Socket
   #socket: Socket
   #fault: string | null = null
@@ -38,7 +41,7 @@ export class ClientConnection {
     const socket = readDirectly(accepted, readBuffer, (bytes) => this.#received(socket, bytes))
     this.#plain = socket
     this.#socket = socket
-    socket.on('close', () => this.#events.onGone(this.#fault))
+    socket.on('close', () => this.#gone())
     this.#listen(socket)
   }
 
@@ -95,6 +98,13 @@ export class ClientConnection {
   destroy(): void {
     this.#socket.destroy()
     this.#plain.destroy()
+  }
+
+  /** Node.js keeps closed sockets until the next full collection: not the session, too, and what it did. */
+  #gone(): void {
+    const events = this.#events
+    this.#events = NOBODY
+    events.onGone(this.#fault)
   }
 
   #received(from: Socket, bytes: Uint8Array): void {

@@ -155,11 +155,12 @@ class IntakeService implements Intake {
       const cancel = this.#parts.clock.after(deadlineMs, () => {
         for (const session of this.#census.all()) session.destroy()
       })
-      this.#onEmpty = () => {
+      const onEmpty = (): void => {
         cancel()
         others?.()
         resolve()
       }
+      this.#onEmpty = onEmpty
     })
   }
 

@@ -2,6 +2,7 @@
  * The sessions that are open, in all and per client, and whether one more is let in.
  */
 import { enhanced, reply, type SmtpReply } from '../core/reply.ts'
+import { TurnoverMap } from '../core/turnover.ts'
 import { clientKey } from './client-address.ts'
 import type { Session } from './session.ts'
 import type { IntakeLimits } from './settings.ts'
@@ -14,8 +15,8 @@ const PRESSURE_FROM = 0.9
 const PRESSURE_UNTIL = 0.75
 
 export class SessionCensus {
-  readonly #sessions = new Map<Session, string>()
-  readonly #perClient = new Map<string, number>()
+  readonly #sessions = new TurnoverMap<Session, string>()
+  readonly #perClient = new TurnoverMap<string, number>()
   #crowded = false
 
   get size(): number {

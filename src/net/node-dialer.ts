@@ -124,7 +124,8 @@ class NodeConnection implements Connection {
       const secure = tls.connect(this.#tlsClient.optionsFor(options, plain))
       this.#socket = secure
       this.#tlsClient.keepSessions(options, secure)
-      this.#onLoss = (fault) => reject(new Error(fault.message, { cause: fault }))
+      const onLoss = (fault: NetworkFault): void => reject(new Error(fault.message, { cause: fault }))
+      this.#onLoss = onLoss
       secure.once('secureConnect', () => {
         const verdict = this.#tlsClient.judge(options, secure)
         if (verdict.kind === 'refused') {

@@ -3,6 +3,7 @@
  * delivery needs no read. Bounded in octets; the oldest goes first. Losing an entry costs a read.
  */
 import type { BodyRef } from '../core/brand.ts'
+import { TurnoverMap } from '../core/turnover.ts'
 
 /** In order, none empty unless the content is. */
 export type ContentPieces = readonly Uint8Array[]
@@ -54,7 +55,7 @@ interface Entry {
 
 /** `memory` gives what larger content is copied into, and gets back what was used to its end and is read by nobody. */
 export function createContentCache(octetsMax: number, memory: PieceMemory): ContentCache {
-  const entries = new Map<BodyRef, Entry>()
+  const entries = new TurnoverMap<BodyRef, Entry>()
   let octets = 0
   const remove = (ref: BodyRef, entry: Entry): void => {
     entries.delete(ref)

@@ -104,13 +104,12 @@ export class SessionPool {
       this.#forget(session)
     }
     if (!this.#isEmpty()) {
+      let cancel: CancelTimer = () => undefined
       await new Promise<void>((resolve) => {
-        const cancel = this.#parts.clock.after(deadlineMs, resolve)
-        this.#closing = () => {
-          cancel()
-          resolve()
-        }
+        cancel = this.#parts.clock.after(deadlineMs, resolve)
+        this.#closing = resolve
       })
+      cancel()
     }
     for (const lane of this.#lanes.values()) for (const session of [...lane.sessions]) session.fail({ kind: 'closed' })
     this.#cancelTick?.()

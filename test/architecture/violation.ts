@@ -3,7 +3,7 @@ import { compileGlob } from '../../src/core/pattern.ts'
 import type { Exception } from './rules.ts'
 
 export interface Violation {
-  readonly rule: Exception['rule'] | 'documents' | 'state-tables'
+  readonly rule: Exception['rule'] | 'documents' | 'state-tables' | 'assigned-function'
   readonly path: string
   readonly line: number
   /** What an exception would have to name. */

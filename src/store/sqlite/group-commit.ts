@@ -57,7 +57,8 @@ export class GroupCommit {
   readonly #freeAreas: number[]
   #thread: Thread<WriterRequest, WriterAnswer> | null = null
   #waiting: WaitingOp[] = []
-  readonly #inFlight = new Map<number, readonly WaitingOp[]>()
+  /** By area. */
+  readonly #inFlight: (readonly WaitingOp[])[]
   #condition: Condition = 'opening'
   #reason: string | null = null
   #scheduled = false
@@ -68,6 +69,7 @@ export class GroupCommit {
     this.#options = options
     this.#areas = Array.from({ length: IN_FLIGHT_MAX }, () => new SharedArrayBuffer(AREA_OCTETS))
     this.#freeAreas = this.#areas.map((_, index) => index)
+    this.#inFlight = this.#areas.map(() => [])
   }
 
   get condition(): Condition {
@@ -139,7 +141,7 @@ export class GroupCommit {
     const usable = this.#condition === 'sound' || this.#condition === 'full'
     this.#change('closed', null)
     if (usable) {
-      while (this.#waiting.length > 0 || this.#inFlight.size > 0) await this.#quiet()
+      while (this.#waiting.length > 0 || this.#underWay) await this.#quiet()
       await this.#ask({ kind: 'close' }).catch((error: Error) => this.#options.journal.note('store', 'warn', `closing: ${error.message}`))
     }
     await this.#thread?.end()
@@ -149,12 +151,15 @@ export class GroupCommit {
   /** Resolves when the batch in flight now has been answered. */
   #quiet(): Promise<void> {
     return new Promise((resolve) => {
-      const last = [...this.#inFlight.values()].at(-1)
-      if (last === undefined) setImmediate(resolve)
-      else this.#afterBatch.push(resolve)
+      if (this.#underWay) this.#afterBatch.push(resolve)
+      else setImmediate(resolve)
     })
   }
   readonly #afterBatch: (() => void)[] = []
+
+  get #underWay(): boolean {
+    return this.#freeAreas.length < this.#areas.length
+  }
 
   #refusal(name: OpName): Error | null {
     if (this.#condition === 'closed') return new StoreFault('closed', 'the store is closed')
@@ -188,7 +193,7 @@ export class GroupCommit {
       writer.begin(op.name)
       op.encode(writer)
     }
-    this.#inFlight.set(index, ops)
+    this.#inFlight[index] = ops
     thread.post({ kind: 'batch', area: index, oversize, octets, values: writer.values, starts: writer.starts, full: this.#condition === 'full' })
   }
 
@@ -202,8 +207,8 @@ export class GroupCommit {
   }
 
   #takeBatch({ area, results, faults, suspect, log }: BatchAnswer): void {
-    const ops = this.#inFlight.get(area) ?? []
-    this.#inFlight.delete(area)
+    const ops = this.#inFlight[area] ?? []
+    this.#inFlight[area] = []
     this.#freeAreas.push(area)
     const failed = faults === null ? null : new Map(faults.map((fault) => [fault.index, fault]))
     if (suspect !== null) this.#suspect(suspect)
@@ -235,8 +240,8 @@ export class GroupCommit {
 
   #dropAll(reason: string): void {
     const fault = new StoreFault('io', reason)
-    const lost = [...this.#inFlight.values(), this.#waiting].flat()
-    this.#inFlight.clear()
+    const lost = [...this.#inFlight, this.#waiting].flat()
+    this.#inFlight.fill([])
     this.#waiting = []
     this.#freeAreas.splice(0, this.#freeAreas.length, ...this.#areas.keys())
     for (const op of lost) op.fail(fault)

@@ -1,6 +1,7 @@
 /**
  * A reader thread as the main thread sees it: started at the first call, started again if it died.
  */
+import { TurnoverMap } from '../../core/turnover.ts'
 import { StoreFault } from '../../ports/store-fault.ts'
 import type { CallName, ReaderAnswer, ReaderCall, ReaderCalls, ReaderRequest } from './reader-wire.ts'
 import { startThread, type Thread } from './thread.ts'
@@ -15,7 +16,7 @@ const WAITING_CALLS_MAX = 10_000
 export class ReaderThread {
   readonly #path: string
   #thread: Thread<ReaderRequest, ReaderAnswer> | null = null
-  readonly #asked = new Map<number, Asked>()
+  readonly #asked = new TurnoverMap<number, Asked>()
   #serial = 0
   #closed = false
 
