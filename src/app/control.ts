@@ -30,6 +30,7 @@ export interface ControlParts {
   readonly dialogue: DialogueHub
   readonly clock: Clock
   readonly intakePaused: () => string | null
+  readonly tableFaults: () => readonly string[]
   readonly reload: () => Promise<ReloadResult>
 }
 
@@ -48,6 +49,7 @@ export function createControl(parts: ControlParts): ServerControl {
         listeners: intake.status(),
         underPressure: intake.underPressure(),
         intakePaused: parts.intakePaused(),
+        tableFaults: parts.tableFaults(),
         queue: await admin.counts(),
         lanes: delivery.lanes(),
         sinceStart: { ...journal.counters },

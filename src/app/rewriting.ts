@@ -21,6 +21,8 @@ export interface Rewriting {
   readonly rewriter: () => ExplainedRewriter | null
   /** Local domains and users as they are now; null: there are none, or the list of users could not be read. */
   readonly localMail: () => LocalMail | null
+  /** Sentences on the tables whose files cannot be used as they are now. */
+  readonly faults: () => readonly string[]
   reload(plan: RewritePlan): void
   close(): void
 }
@@ -41,6 +43,7 @@ export function createRewriting(initial: RewritePlan, parts: RewritingParts): Re
       const now = settings.local === null ? null : localMailNow(settings.local)
       return now?.kind === 'ready' ? now.table : null
     },
+    faults: () => files.faults(),
     reload(plan) {
       const next = new OpenTables(parts, files)
       settings = settingsOf(plan, next)
@@ -131,6 +134,10 @@ class OpenTables {
       parse: (text) => parsePasswd(text, people),
       describe: ({ names }) => ({ entries: names.size, warnings: [] }),
     })
+  }
+
+  faults(): readonly string[] {
+    return [...this.#open.values()].flatMap((file) => file.fault() ?? [])
   }
 
   /** Those that the other one has taken over stay open. */

@@ -90,6 +90,7 @@ export async function runServer(options: ServeOptions): Promise<number> {
     dialogue,
     clock,
     intakePaused: () => intake.paused(),
+    tableFaults: server.rewriting.faults,
     reload: () => reloader.reload(),
   })
   const admin = createAdminServer({ control, queue: withWake(server.store.admin, () => server.delivery.wake()), clock, journal, socketPath })

@@ -25,6 +25,8 @@ export interface TableFileParts<Table> {
 }
 export interface TableFile<Table> {
   readonly state: () => TableState<Table>
+  /** What is wrong with the file as it is now, and what that means; null: nothing. */
+  readonly fault: () => string | null
   /** Looks at once; for tests and reloads. */
   look(): void
   close(): void
@@ -41,6 +43,7 @@ export function openTableFile<Table>(parts: TableFileParts<Table>): TableFile<Ta
 class WatchedTable<Table> implements TableFile<Table> {
   readonly #parts: TableFileParts<Table>
   #state: TableState<Table>
+  #fault: string | null = null
   /** Of the texts that were last looked at, good or not. */
   #seen: string | null = null
   /** The file itself first, then what it includes. */
@@ -60,6 +63,7 @@ class WatchedTable<Table> implements TableFile<Table> {
   }
 
   readonly state = (): TableState<Table> => this.#state
+  readonly fault = (): string | null => this.#fault
 
   look(): void {
     const stamp = this.#files.map(fileStamp).join(' ')
@@ -92,6 +96,7 @@ class WatchedTable<Table> implements TableFile<Table> {
   }
 
   #took(table: Table, seen: string): void {
+    this.#fault = null
     if (seen === this.#seen && this.#state.kind === 'ready') return
     this.#seen = seen
     this.#state = { kind: 'ready', table }
@@ -104,11 +109,12 @@ class WatchedTable<Table> implements TableFile<Table> {
     const told = `${reason}\0${seen}`
     if (told === this.#seen) return
     this.#seen = told
-    if (this.#state.kind === 'ready') this.#note('error', `a table cannot be used, the one before it stays: ${reason}`)
-    else {
-      this.#state = { kind: 'unavailable', reason: `${this.#parts.path}: ${reason}` }
-      this.#note('error', `a table cannot be used, and mail that it concerns is held: ${reason}`)
-    }
+    const { path } = this.#parts
+    const where = reason.includes(path) ? reason : `${path}: ${reason}`
+    const effect = this.#state.kind === 'ready' ? 'the one before it stays' : 'and mail that it concerns is held'
+    if (this.#state.kind !== 'ready') this.#state = { kind: 'unavailable', reason: where }
+    this.#fault = `a table cannot be used, ${effect}: ${where}`
+    this.#note('error', `a table cannot be used, ${effect}: ${reason}`)
   }
 
   #watch(): void {

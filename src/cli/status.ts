@@ -56,10 +56,11 @@ export function describeStatus(context: CliContext, status: ServerStatus): reado
 }
 
 /** What needs somebody's attention, most urgent first. */
-function findFaults({ intakePaused, underPressure, queue, lanes, now }: ServerStatus, command: string): readonly string[] {
+function findFaults({ intakePaused, underPressure, tableFaults, queue, lanes, now }: ServerStatus, command: string): readonly string[] {
   const faults: string[] = []
   if (intakePaused !== null) faults.push(`No mail is accepted: ${escapeText(intakePaused)}`)
   if (underPressure) faults.push('Under pressure: nearly all connections are taken, limits are harsher than usual')
+  for (const fault of tableFaults) faults.push(escapeText(fault))
   const closed = lanes.filter(({ state }) => state !== 'open')
   const sites = closed.filter(({ lane }) => isLaneNamed(lane, 'mx'))
   const single = sites.length > SITES_MAX ? closed.filter((lane) => !sites.includes(lane)) : closed

@@ -35,6 +35,8 @@ export interface ServerStatus {
   readonly listeners: readonly ListenerStatus[]
   readonly underPressure: boolean
   readonly intakePaused: string | null
+  /** What is wrong with tables of rewriting, as sentences. */
+  readonly tableFaults: readonly string[]
   readonly queue: QueueCounts
   readonly lanes: readonly LaneStatus[]
   readonly sinceStart: {

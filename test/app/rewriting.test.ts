@@ -63,6 +63,9 @@ it('keeps the good table over a reload in which its file is broken', () => {
   rewriting.reload(planOf(config, folder))
   expect(becomes('a@x.example')).toEqual(['b@y.example'])
   expect(notes.at(-1)).toMatch(/^error: a table cannot be used, the one before it stays: line 1: "b@@y" is no address/)
+  expect(rewriting.faults()).toEqual([`a table cannot be used, the one before it stays: ${join(folder, 'virtual')}: line 1: "b@@y" is no address`])
+  rewriting.reload(planOf({}, folder))
+  expect(rewriting.faults()).toEqual([])
 })
 
 it('closes the tables that no rule names any more', () => {

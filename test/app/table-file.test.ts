@@ -36,7 +36,8 @@ describe('a table in a file', () => {
 
   it('is not there until its file can be used', async () => {
     const { file, path, notes, look } = open(null)
-    expect(file.state()).toEqual({ kind: 'unavailable', reason: `${path}: ${path} cannot be read (ENOENT)` })
+    expect(file.state()).toEqual({ kind: 'unavailable', reason: `${path} cannot be read (ENOENT)` })
+    expect(file.fault()).toBe(`a table cannot be used, and mail that it concerns is held: ${path} cannot be read (ENOENT)`)
     expect(notes).toEqual([`error: a table cannot be used, and mail that it concerns is held: ${path} cannot be read (ENOENT)`])
     writeFileSync(path, 'broken')
     await look()
@@ -44,6 +45,7 @@ describe('a table in a file', () => {
     writeFileSync(path, 'good')
     await look()
     expect(file.state()).toEqual({ kind: 'ready', table: 'good' })
+    expect(file.fault()).toBeNull()
   })
 
   it('stays as it was while the file is broken or gone, and says so once', async () => {
@@ -55,6 +57,7 @@ describe('a table in a file', () => {
     await look()
     await look()
     expect(file.state()).toEqual({ kind: 'ready', table: 'good' })
+    expect(file.fault()).toMatch(/^a table cannot be used, the one before it stays: /)
     expect(notes.slice(1)).toEqual([
       'error: a table cannot be used, the one before it stays: line 1: broken',
       `error: a table cannot be used, the one before it stays: ${path} cannot be read (ENOENT)`,

@@ -43,6 +43,14 @@ describe('status', () => {
     expect(await server.run(['status'])).toMatchObject({ exitCode: 1, stdout: expect.stringContaining('! No mail is accepted: the disk is full') })
   })
 
+  it('names tables that cannot be used: mail may be held for them', async () => {
+    const server = await startCliServer()
+    server.control.overlay = { tableFaults: ['a table cannot be used, and mail that it concerns is held: /etc/postern/virtual: line 1: "x" leads nowhere'] }
+    const { stdout } = await server.run(['status'])
+    expect(stdout).toContain('! a table cannot be used, and mail that it concerns is held: /etc/postern/virtual')
+    expect(stdout).not.toContain('All is well')
+  })
+
   it('is one JSON document with --json, wherever that stands', async () => {
     const server = await startCliServer()
     for (const argv of [

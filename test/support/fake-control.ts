@@ -144,6 +144,7 @@ function plainStatus(startedAt: EpochMs, now: EpochMs): Omit<ServerStatus, 'queu
     listeners: [{ url: 'smtp://127.0.0.1:25', sessions: 2 }],
     underPressure: false,
     intakePaused: null,
+    tableFaults: [],
     sinceStart: { accepted: 1200, delivered: 1100, deferred: 30, failed: 4, expired: 0, captured: 0 },
     memory: { rssOctets: 98_000_000 },
   }
