@@ -11,14 +11,16 @@ import process from 'node:process'
 import { FAULT_CELLS, type FaultPlan } from '../../src/store/sqlite/faults.ts'
 import { DISK_FAULT } from '../support/disk-faults.ts'
 import { DiskBench, type Failure, noTally } from './support/disk-bench.ts'
-import { createQuickClock } from './support/disk-rig.ts'
 import { CALLS, type CallFault, type DiskShim, ERRNO, enterDiskShim } from './support/disk-shim.ts'
+import { createFastClock } from './support/in-process.ts'
 import { makeFolder, removeFolder } from './support/server.ts'
 import { runBar, seeded } from './support/verdict.ts'
 
 const shim = enterDiskShim()
 
 const FOREVER = 1_000_000
+/** Hundreds of recoveries fit into minutes. */
+const SPEED = 20
 /** Quick mode takes one n in so many, full mode all; but those that last, and reads, cost seconds each. */
 const SAMPLE = 29
 const SAMPLE_OF_SLOW = 4
@@ -31,7 +33,7 @@ await runBar('R04 io-nth', async ({ full, seed }) => {
   const tally = noTally()
   const calls: string[] = []
   const statements = createStatementFaults()
-  const clock = createQuickClock()
+  const clock = createFastClock(SPEED)
   const folder = shim?.folder ?? makeFolder()
   for (const failure of [...statementFailures(statements), ...(shim === null ? [] : callFailures(shim))]) {
     const bench = await DiskBench.make({ folder: join(folder, failure.name), faults: statements.plan, clock, tally })

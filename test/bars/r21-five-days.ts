@@ -5,20 +5,12 @@
  * Missed when a second attempt comes too early, when waits shrink, when a sender is warned or told of the end not once,
  * too early or late, or when mail for the other two is lost or returned.
  */
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { stringify } from 'yaml'
-import { type Composed, compose } from '../../src/app/compose.ts'
-import { loadConfig } from '../../src/app/config.ts'
-import { createDialogueHub } from '../../src/app/dialogue-hub.ts'
-import { createRealClock } from '../../src/app/real-clock.ts'
-import { buildSettings } from '../../src/app/settings.ts'
-import type { EpochMs, QueueId } from '../../src/core/brand.ts'
+import type { Composed } from '../../src/app/compose.ts'
 import type { Clock } from '../../src/core/clock.ts'
-import { createIntake } from '../../src/intake/intake.ts'
-import { BarClient, beginContent } from './support/client.ts'
+import { handIn } from './support/client.ts'
 import { type Handed, judge, type Told } from './support/five-days-verdict.ts'
+import { createFastClock, startInProcess } from './support/in-process.ts'
 import { makeContent } from './support/load.ts'
 import { barConfig, freePort, makeFolder, removeFolder } from './support/server.ts'
 import { type Sink, startSink } from './support/sink.ts'
@@ -49,7 +41,7 @@ await runBar('R21 five-days', async ({ full }) => {
   const port = await freePort()
   const server = await startServer({ clock, folder, port, scene, lifetimeMs })
   try {
-    const handed = await handIn({ clock, port, messages, forMs: full ? 20_000 : 4_000 })
+    const handed = await handAllIn({ clock, port, messages, forMs: full ? 20_000 : 4_000 })
     await until('the lifetime is over and the queue is empty', () => isOver(server, clock, { handed, lifetimeMs }), ((lifetimeMs * 1.2) / speed) * 2 + 30_000)
     const stories = await Promise.all(handed.map(async (one) => ({ handed: one, story: await server.store.admin.story(one.queueId) })))
     const verdict = judge(stories, scene.told, { lifetimeMs, warnAfterMs: 4 * HOUR, stallMs: (stalls.max / NS_PER_MS) * speed })
@@ -69,17 +61,6 @@ await runBar('R21 five-days', async ({ full }) => {
     removeFolder(folder)
   }
 })
-
-function createFastClock(speed: number): Clock {
-  const real = createRealClock()
-  const [wall, mono] = [real.now(), real.monotonicMs()]
-  const passedMs = (): number => (real.monotonicMs() - mono) * speed
-  return {
-    now: () => Math.round(wall + passedMs()) as EpochMs,
-    monotonicMs: () => mono + passedMs(),
-    after: (delayMs, callback) => real.after(delayMs / speed, callback),
-  }
-}
 
 interface Scene {
   readonly relays: Readonly<Record<'grey' | 'flap' | 'home', Sink>>
@@ -134,7 +115,6 @@ async function startServer(parts: {
   readonly lifetimeMs: number
 }): Promise<Composed> {
   const { clock, folder, port, scene } = parts
-  const path = join(folder, 'postern.yaml')
   // A minute of that clock is a moment: what waits for a peer's reply must not give up by accident.
   const patient = Object.fromEntries(
     ['connect', 'greeting', 'ehlo', 'mail', 'rcpt', 'data', 'content', 'finalDot', 'rset', 'quit'].map((phase) => [phase, '1h']),
@@ -152,18 +132,11 @@ async function startServer(parts: {
     limitsUnderPressure: { commandTime: '1h', minRate: 0 },
     retention: { history: '30d', content: '1h' },
   }
-  writeFileSync(path, stringify(config), { mode: 0o600 })
-  const settings = buildSettings(loadConfig({ explicitPath: path, env: {}, cwd: folder }))
-  const journal = { accepted: () => {}, attempt: () => {}, note: () => {}, counters: {} }
-  const intake = createIntake({ settings: settings.intake, clock, journal, tap: createDialogueHub() })
-  await intake.bind()
-  const composed = await compose({ settings, intake, clock, journal: journal as never, dialogue: createDialogueHub(), crashAt: null })
-  await composed.start()
-  return composed
+  return startInProcess({ folder, config, clock })
 }
 
 /** Spread over hours of that clock, so that no moment has to do everything. */
-async function handIn(options: { readonly clock: Clock; readonly port: number; readonly messages: number; readonly forMs: number }): Promise<Handed[]> {
+async function handAllIn(options: { readonly clock: Clock; readonly port: number; readonly messages: number; readonly forMs: number }): Promise<Handed[]> {
   const { clock, port, messages, forMs } = options
   const handed: Handed[] = []
   const kinds = ['dead', 'dead', 'grey', 'flap'] as const
@@ -172,15 +145,9 @@ async function handIn(options: { readonly clock: Clock; readonly port: number; r
     const kind = kinds[n % kinds.length] ?? 'dead'
     const wait = from + (n * forMs) / messages - performance.now()
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait))
-    const client = await BarClient.open({ port })
-    const refused = await beginContent(client, `u${n}@app.test`, `r${n}@${kind}.test`)
-    if (refused !== null) throw new Error(`refused: ${refused}`)
-    client.write(Buffer.concat([makeContent(`five-${n}`, 600), Buffer.from('.\r\n')]))
-    const reply = await client.reply()
-    const queueId = /queued as (\S+)/.exec(reply)?.[1]
-    client.destroy()
-    if (queueId === undefined) throw new Error(`refused: ${reply}`)
-    handed.push({ kind, queueId: queueId as QueueId, recipient: `r${n}@${kind}.test`, at: clock.now() })
+    const answer = await handIn(port, `u${n}@app.test`, `r${n}@${kind}.test`, makeContent(`five-${n}`, 600))
+    if ('refused' in answer) throw new Error(`refused: ${answer.refused}`)
+    handed.push({ kind, queueId: answer.queueId, recipient: `r${n}@${kind}.test`, at: clock.now() })
   }
   return handed
 }

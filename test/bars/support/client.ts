@@ -3,6 +3,7 @@
  */
 import net from 'node:net'
 import tls from 'node:tls'
+import type { QueueId } from '../../../src/core/brand.ts'
 
 export type Security = 'plain' | 'starttls' | 'implicit'
 export interface ClientOptions {
@@ -151,6 +152,21 @@ export async function beginContent(client: BarClient, from: string, to: string):
     if (!/^[23]/.test(reply)) return reply
   }
   return null
+}
+
+/** One mail in a session of its own; `content` ends with its last line. */
+export async function handIn(port: number, from: string, to: string, content: Buffer): Promise<{ readonly queueId: QueueId } | { readonly refused: string }> {
+  const client = await BarClient.open({ port })
+  try {
+    const refused = await beginContent(client, from, to)
+    if (refused !== null) return { refused }
+    client.write(Buffer.concat([content, Buffer.from('.\r\n')]))
+    const reply = await client.reply()
+    const queueId = /^250 .*queued as (\S+)/.exec(reply)?.[1]
+    return queueId === undefined ? { refused: reply } : { queueId: queueId as QueueId }
+  } finally {
+    client.destroy()
+  }
 }
 
 /** Runs the work with so many under way at once; the first fault ends it. */

@@ -1,39 +1,18 @@
 /**
- * A whole Postern in this process, but for its command line, on a disk that a bar makes fail.
- *
- * Its time runs twenty times as fast, so that hundreds of recoveries fit into minutes.
+ * A whole Postern in this process on a disk that a bar makes fail.
  */
-import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { stringify } from 'yaml'
-import { type Composed, compose } from '../../../src/app/compose.ts'
-import { loadConfig } from '../../../src/app/config.ts'
-import { createDialogueHub } from '../../../src/app/dialogue-hub.ts'
-import { createRealClock } from '../../../src/app/real-clock.ts'
-import { buildSettings } from '../../../src/app/settings.ts'
+import type { Composed } from '../../../src/app/compose.ts'
 import type { EpochMs, QueueId } from '../../../src/core/brand.ts'
 import type { Clock } from '../../../src/core/clock.ts'
 import { queueIdToNumber } from '../../../src/core/queue-id.ts'
-import { createIntake } from '../../../src/intake/intake.ts'
 import type { Journal } from '../../../src/ports/journal.ts'
 import type { FaultPlan } from '../../../src/store/sqlite/faults.ts'
-import { BarClient, beginContent } from './client.ts'
+import { handIn } from './client.ts'
+import { startInProcess } from './in-process.ts'
 import { barConfig, makeFolder } from './server.ts'
-
-const SPEED = 20
-
-/** Made once: a second one would begin in the first one's past. */
-export function createQuickClock(): Clock {
-  const real = createRealClock()
-  const [wall, mono] = [real.now(), real.monotonicMs()]
-  const passedMs = (): number => (real.monotonicMs() - mono) * SPEED
-  return {
-    now: () => Math.round(wall + passedMs()) as EpochMs,
-    monotonicMs: () => mono + passedMs(),
-    after: (delayMs, callback) => real.after(delayMs / SPEED, callback),
-  }
-}
 
 export interface DiskRigOptions {
   /** Its data folder is `data` in here. */
@@ -53,40 +32,11 @@ export class DiskRig {
 
   /** Rejects as the program would end: the listener is closed again then. */
   static async open(options: DiskRigOptions): Promise<DiskRig> {
-    const path = join(options.folder, 'postern.yaml')
-    writeFileSync(
-      path,
-      stringify({ ...barConfig(options.port, options.relayPort, options.folder), queue: { lease: '30s', reclaimDelay: '0s' }, retention: { content: '0s' } }),
-      { mode: 0o600 },
-    )
-    const settings = buildSettings(loadConfig({ explicitPath: path, env: {}, cwd: options.folder }))
-    const { clock } = options
+    const { folder, port, relayPort, clock, faults } = options
     const errors: string[] = []
-    const journal: Journal = {
-      accepted: () => {},
-      attempt: () => {},
-      note: (_subsystem, level, text, facts) => void (level === 'error' && errors.push(`${text} ${JSON.stringify(facts ?? {})}`)),
-    }
-    const intake = createIntake({ settings: settings.intake, clock, journal, tap: createDialogueHub() })
-    await intake.bind()
-    let composed: Composed | null = null
-    try {
-      composed = await compose({
-        settings,
-        intake,
-        clock,
-        journal: { ...journal, counters: {} } as never,
-        dialogue: createDialogueHub(),
-        crashAt: null,
-        faults: options.faults,
-      })
-      await composed.start()
-      return new DiskRig(options, { composed, errors })
-    } catch (fault) {
-      await intake.stop(0)
-      await composed?.store.close()
-      throw fault
-    }
+    const config = { ...barConfig(port, relayPort, folder), queue: { lease: '30s', reclaimDelay: '0s' }, retention: { content: '0s' } }
+    const note: Journal['note'] = (_subsystem, level, text, facts) => void (level === 'error' && errors.push(`${text} ${JSON.stringify(facts ?? {})}`))
+    return new DiskRig(options, { composed: await startInProcess({ folder, config, clock, note, faults }), errors })
   }
 
   private constructor(options: DiskRigOptions, parts: { readonly composed: Composed; readonly errors: string[] }) {
@@ -96,19 +46,8 @@ export class DiskRig {
     this.#copies = makeFolder()
   }
 
-  async handIn(to: string, content: Buffer): Promise<{ readonly queueId: QueueId } | { readonly refused: string }> {
-    const client = await BarClient.open({ port: this.#options.port })
-    try {
-      const refused = await beginContent(client, 'app@app.test', to)
-      if (refused !== null) return { refused }
-      client.write(Buffer.concat([content, Buffer.from('.\r\n')]))
-      const reply = await client.reply()
-      const queueId = /^250 .*queued as (\S+)/.exec(reply)?.[1]
-      if (queueId === undefined) return { refused: reply }
-      return { queueId: queueId as QueueId }
-    } finally {
-      client.destroy()
-    }
+  handIn(to: string, content: Buffer): ReturnType<typeof handIn> {
+    return handIn(this.#options.port, 'app@app.test', to, content)
   }
 
   /** A fresh database, recovered from a copy of the files as they are now, holds the message and all of its content. */
