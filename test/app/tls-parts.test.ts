@@ -5,6 +5,7 @@ import { buildSettings } from '../../src/app/settings.ts'
 import { createTlsParts } from '../../src/app/tls-parts.ts'
 import type { SubmitRequest } from '../../src/ports/server-control.ts'
 import { createFakeClock, turnEventLoop } from '../support/fake-clock.ts'
+import { SILENT_JOURNAL } from '../support/silent-journal.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
 import { publishDns, records } from '../tls/published-dns.ts'
 
@@ -27,7 +28,7 @@ describe('the parts of TLS policies together', () => {
       settings,
       resolver: dns,
       clock,
-      journal: { accepted: () => undefined, attempt: () => undefined, note: () => undefined },
+      journal: SILENT_JOURNAL,
       random: () => 0.5,
       submit: (request) => Promise.resolve(submitted.push(request)),
     })

@@ -15,7 +15,7 @@ import { cheapHash, LIMITS as INTAKE_LIMITS, makeListener, makeSettings, makeUse
 import { LANE } from '../support/make-message.ts'
 import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts'
 import { LIMITS } from '../support/server-session.ts'
-import { SILENT_JOURNAL } from '../support/store-under-test.ts'
+import { SILENT_JOURNAL } from '../support/silent-journal.ts'
 import { createTestAuthority, type TestAuthority, type TestCertificate } from '../support/test-certificates.ts'
 import { waitUntil } from '../support/wait-for-signal.ts'
 import { type Dialogue, type DialoguePeer, parseDialogue, playDialogue, readDialogues, type StoredFacts } from './run-dialogues.ts'

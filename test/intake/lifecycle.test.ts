@@ -4,13 +4,12 @@ import { createIntake } from '../../src/intake/intake.ts'
 import { StoreFault } from '../../src/ports/store-fault.ts'
 import { createFakeClock } from '../support/fake-clock.ts'
 import { freePort } from '../support/free-port.ts'
+import { SILENT_JOURNAL } from '../support/silent-journal.ts'
 import { waitUntil } from '../support/wait-for-signal.ts'
 import { cheapHash, HARSH, type Harness, LIMITS, makeListener, makeSettings, makeUser, startIntake } from './harness.ts'
 
 let harness: Harness
 afterEach(() => harness.end())
-
-const QUIET = { accepted: () => undefined, attempt: () => undefined, note: () => undefined }
 
 async function takenPort(): Promise<{ readonly port: number; readonly free: () => void }> {
   const server = createServer()
@@ -41,7 +40,7 @@ describe('bind and serve', () => {
     const taken = await takenPort()
     const free = await freePort()
     const settings = makeSettings({ listeners: [listenerAt(free), listenerAt(taken.port)] })
-    const intake = createIntake({ settings, clock: createFakeClock(), journal: QUIET, tap: { active: false, line: () => undefined } })
+    const intake = createIntake({ settings, clock: createFakeClock(), journal: SILENT_JOURNAL, tap: { active: false, line: () => undefined } })
     await expect(intake.bind()).rejects.toThrow(`cannot listen on smtp://127.0.0.1:${taken.port}: something else listens there already`)
     taken.free()
     await intake.bind()
@@ -50,7 +49,7 @@ describe('bind and serve', () => {
 
   it('refuses settings that cannot hold before anything is opened', () => {
     const make = (changes: Parameters<typeof makeSettings>[0]) => () =>
-      createIntake({ settings: makeSettings(changes), clock: createFakeClock(), journal: QUIET, tap: { active: false, line: () => undefined } })
+      createIntake({ settings: makeSettings(changes), clock: createFakeClock(), journal: SILENT_JOURNAL, tap: { active: false, line: () => undefined } })
     expect(make({ networks: ['10.0.0.1/8'] })).toThrow(/bits set behind its prefix/)
     expect(make({ users: [makeUser('jira', 'plain text')] })).toThrow(/password hash of user "jira"/)
     expect(make({ listeners: [makeListener({ implicitTls: true })] })).toThrow(/needs a certificate/)

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createCheckpoints } from '../../src/store/sqlite/checkpoints.ts'
 import { turnEventLoop } from '../support/fake-clock.ts'
+import { SILENT_JOURNAL } from '../support/silent-journal.ts'
 
 function setup() {
   const steps: string[] = []
@@ -19,7 +20,7 @@ function setup() {
       steps.push('finish')
       return 0
     },
-    journal: { accepted: () => undefined, attempt: () => undefined, note: (_subsystem, level) => void steps.push(level) },
+    journal: { ...SILENT_JOURNAL, note: (_subsystem, level) => void steps.push(level) },
     freeOctets: () => free,
     onLittleSpace: (reason) => void steps.push(reason),
   })

@@ -1,6 +1,7 @@
 /**
  * What the store does when the disk fails or is full: nothing that failed counts, nothing that counted fails.
  */
+
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -11,6 +12,7 @@ import { claimAll, firstOf, later, settlement } from '../conformance/queue-steps
 import { createDiskFaults, DISK_FAULT, type DiskFaults } from '../support/disk-faults.ts'
 import { createFakeClock, type FakeClock } from '../support/fake-clock.ts'
 import { leasedPlace, makeAcceptance, NOON } from '../support/make-message.ts'
+import { SILENT_JOURNAL } from '../support/silent-journal.ts'
 import { openDatabase, openSqlite, type SqliteStore } from '../support/store-under-test.ts'
 
 interface Bundle {
@@ -30,7 +32,7 @@ async function setup(): Promise<Bundle> {
     lines.push(text)
     for (const one of waiting) if (text.includes(one.text)) one.resolve()
   }
-  const store = await openSqlite({ faults: disk.plan, clock, journal: { accepted: () => undefined, attempt: () => undefined, note } })
+  const store = await openSqlite({ faults: disk.plan, clock, journal: { ...SILENT_JOURNAL, note } })
   return {
     store,
     disk,

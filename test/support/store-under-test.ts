@@ -8,13 +8,13 @@ import type { BodyRef, QueueId } from '../../src/core/brand.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import { queueIdToNumber } from '../../src/core/queue-id.ts'
 import type { BodyStore } from '../../src/ports/body-store.ts'
-import type { Journal } from '../../src/ports/journal.ts'
 import type { QueueAdmin } from '../../src/ports/queue-admin.ts'
 import type { QueueStore } from '../../src/ports/queue-store.ts'
 import { type OpenStore, openStore, type StoreOptions } from '../../src/store/open-store.ts'
 import { createFakeClock } from './fake-clock.ts'
 import { NOON } from './make-message.ts'
 import { createMemoryStore } from './memory-store.ts'
+import { SILENT_JOURNAL } from './silent-journal.ts'
 import { makeTempFolder } from './temp-folder.ts'
 
 export interface StoreUnderTest {
@@ -25,8 +25,6 @@ export interface StoreUnderTest {
   damage(ref: BodyRef): void
 }
 export type OpenStoreUnderTest = () => Promise<StoreUnderTest>
-
-export const SILENT_JOURNAL: Journal = { accepted: () => undefined, attempt: () => undefined, note: () => undefined }
 
 export async function openMemoryStore(): Promise<StoreUnderTest> {
   const { queue, bodies, admin, state } = createMemoryStore()

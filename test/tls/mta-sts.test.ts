@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { StsFetch } from '../../src/ports/sts-fetcher.ts'
 import { MtaSts } from '../../src/tls/mta-sts.ts'
 import { createFakeClock, turnEventLoop } from '../support/fake-clock.ts'
+import { SILENT_JOURNAL } from '../support/silent-journal.ts'
 import { none, publishDns, records, SERVFAIL } from './published-dns.ts'
 
 const text = (mode: string, options: { readonly maxAge?: number; readonly mx?: string } = {}): StsFetch => ({
@@ -33,7 +34,7 @@ function rig(kept: { text: string | null } = { text: null }) {
         return Promise.resolve()
       },
     },
-    journal: { accepted: () => undefined, attempt: () => undefined, note: (_subsystem, level, note) => void notes.push(`${level} ${note}`) },
+    journal: { ...SILENT_JOURNAL, note: (_subsystem, level, note) => void notes.push(`${level} ${note}`) },
   })
   const announce = (id: string | null, domain = 'example.test') => dns.txts.set(`_mta-sts.${domain}`, id === null ? none() : records([`v=STSv1; id=${id};`]))
   const mode = async (domain = 'example.test') => {

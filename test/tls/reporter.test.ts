@@ -4,6 +4,7 @@ import type { TlsReportSettings } from '../../src/tls/report-settings.ts'
 import { readReportTargets } from '../../src/tls/report-text.ts'
 import { TlsReporter } from '../../src/tls/reporter.ts'
 import { createFakeClock, turnEventLoop } from '../support/fake-clock.ts'
+import { SILENT_JOURNAL } from '../support/silent-journal.ts'
 import { publishDns, records, SERVFAIL } from './published-dns.ts'
 
 const SETTINGS: TlsReportSettings = {
@@ -54,7 +55,7 @@ function rig(kept: { text: string | null } = { text: null }, settings: TlsReport
         return Promise.resolve()
       },
     },
-    journal: { accepted: () => undefined, attempt: () => undefined, note: (_subsystem, level, text) => void faults.push(`${level} ${text}`) },
+    journal: { ...SILENT_JOURNAL, note: (_subsystem, level, text) => void faults.push(`${level} ${text}`) },
     mail: (to, _subject, report) => {
       if (to.startsWith('refused')) return Promise.reject(new Error('550 no'))
       mails.push({ to, report: JSON.parse(report) })

@@ -12,7 +12,7 @@ import { createFakeClock, type FakeClock } from '../support/fake-clock.ts'
 import { createFakeResolver, type FakeName, type FakeResolver } from '../support/fake-resolver.ts'
 import { makePolicy } from '../support/mx-stories.ts'
 import { createPlainPolicies } from '../support/plain-policies.ts'
-import { SILENT_JOURNAL } from '../support/store-under-test.ts'
+import { SILENT_JOURNAL } from '../support/silent-journal.ts'
 
 interface Bench {
   readonly destinations: MxDestinations

@@ -1,6 +1,7 @@
 /**
  * Direct routes in the SMTP transport: whose sessions are shared, how fast a dead address is left, which side of ours is used.
  */
+
 import { createHmac } from 'node:crypto'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { LaneKey } from '../../src/core/brand.ts'
@@ -13,6 +14,7 @@ import { directLike } from '../support/direct.ts'
 import { createFakeClock } from '../support/fake-clock.ts'
 import { peersAt } from '../support/mx-stories.ts'
 import { send } from '../support/scripted-peer.ts'
+import { SILENT_JOURNAL } from '../support/silent-journal.ts'
 import { makeBatch, makeRelay, outcomesOf } from '../support/smtp-bench.ts'
 import { serving } from '../support/story-settings.ts'
 
@@ -48,7 +50,7 @@ function createDirect(silent: readonly string[] = [], refused: readonly string[]
     dialer,
     resolver: { addresses: (host) => Promise.reject(new Error(`nobody looks up ${host}`)) },
     clock,
-    journal: { accepted: () => undefined, attempt: () => undefined, note: () => undefined },
+    journal: SILENT_JOURNAL,
     tap: { active: false, line: () => undefined },
     hmacMd5: (key, text) => createHmac('md5', key).update(text).digest('hex'),
     random: () => 0.5,

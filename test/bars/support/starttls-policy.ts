@@ -2,6 +2,7 @@
  * MTA-STS policy servers of every kind over real HTTPS on loopback (C13): what is taken, what is refused, and what
  * binds when they are gone.
  */
+
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { createRealClock } from '../../../src/app/real-clock.ts'
@@ -9,6 +10,7 @@ import { createStsFetcher } from '../../../src/net/sts-fetcher.ts'
 import type { DnsAnswer } from '../../../src/ports/dns-resolver.ts'
 import { MtaSts } from '../../../src/tls/mta-sts.ts'
 import { matchesHostPattern } from '../../../src/tls/name-pattern.ts'
+import { SILENT_JOURNAL } from '../../support/silent-journal.ts'
 import { createTestAuthority, type TestCertificate } from '../../support/test-certificates.ts'
 import type { CaseResult } from './starttls-client.ts'
 
@@ -64,7 +66,7 @@ class PolicyScene {
       fetcher: createStsFetcher({ resolver, clock, mayDial: () => true, ca: () => ca, port, userAgent: 'bar' }),
       kept: { read: () => Promise.resolve(null), write: () => Promise.resolve() },
       clock,
-      journal: { accepted: () => undefined, attempt: () => undefined, note: () => undefined },
+      journal: SILENT_JOURNAL,
     })
   }
 

@@ -1,6 +1,7 @@
 /**
  * A transport with real sockets and the real clock, for bars about TLS: one mail to one host under one policy.
  */
+
 import { createHash, createHmac, X509Certificate } from 'node:crypto'
 import { createRealClock } from '../../../src/app/real-clock.ts'
 import type { TlsFacts } from '../../../src/core/outcome.ts'
@@ -9,6 +10,7 @@ import type { TlsaRecord } from '../../../src/core/tls-policy.ts'
 import { createHostResolver } from '../../../src/net/host-resolver.ts'
 import { createDialer } from '../../../src/net/node-dialer.ts'
 import { createSmtpTransport } from '../../../src/transports/smtp-transport.ts'
+import { SILENT_JOURNAL } from '../../support/silent-journal.ts'
 import { makeBatch, makeRelay, outcomesOf, reasonOf } from '../../support/smtp-batch.ts'
 
 export interface Sending {
@@ -45,7 +47,7 @@ export function createTlsBench(): TlsBench {
     dialer: createDialer({ clock }),
     resolver: createHostResolver({ clock, lookup }),
     clock,
-    journal: { accepted: () => undefined, attempt: () => undefined, note: (_subsystem, level, text) => void notes.push(`${level} ${text}`) },
+    journal: { ...SILENT_JOURNAL, note: (_subsystem, level, text) => void notes.push(`${level} ${text}`) },
     tap: { active: false, line: () => undefined },
     hmacMd5: (key, text) => createHmac('md5', key).update(text).digest('hex'),
     random: Math.random,
