@@ -41,7 +41,7 @@ export function registerStatus(program: Command, context: CliContext): void {
 export function describeStatus(context: CliContext, status: ServerStatus): readonly string[] {
   const { version, pid, hostname, startedAt, now, configFile, listeners, memory } = status
   const faults = findFaults(status, commandName(context))
-  const verdict = faults.length === 0 ? [paint(context, 'green', 'All is well.')] : faults.map((fault) => paint(context, 'yellow', `! ${fault}`))
+  const verdict = faults.length === 0 ? describeGood(context, status) : faults.map((fault) => paint(context, 'yellow', `! ${fault}`))
   const listening = listeners.map(({ url, sessions }) => `${escapeText(url)} (${counted(sessions, 'session')})`)
   return [
     `${paint(context, 'bold', 'Postern')} ${escapeText(version)} on ${escapeText(hostname)}, up ${age(now - startedAt)}, process ${pid}, ${size(memory.rssOctets)} of memory`,
@@ -52,6 +52,17 @@ export function describeStatus(context: CliContext, status: ServerStatus): reado
     '',
     ...describeQueue(context, status),
     ...describeLanes(context, status),
+  ]
+}
+
+/** A lane is open although its first mail was not taken: then not all is well with whoever waits for that mail. */
+function describeGood(context: CliContext, { queue: { deferred, held } }: ServerStatus): readonly string[] {
+  if (deferred + held === 0) return [paint(context, 'green', 'All is well.')]
+  const list = `${commandName(context)} queue list`
+  return [
+    paint(context, 'green', 'The server is well.'),
+    ...(deferred > 0 ? [`Tried without success, and tried again: ${counted(deferred, 'recipient')}. Why: ${list} --deferred`] : []),
+    ...(held > 0 ? [`Held until somebody lets it go: ${counted(held, 'recipient')}. Why: ${list} --state held`] : []),
   ]
 }
 

@@ -28,6 +28,17 @@ describe('status', () => {
     expect(stdout).not.toContain('\u001b')
   })
 
+  it('does not call well what was tried without success or is held', async () => {
+    const server = await startCliServer()
+    await acceptAndEnd(server.store, { to: ['a@b.example', 'c@d.example'] }, { deferredUntil: (NOON + 300_000) as EpochMs })
+    await server.store.queue.enqueue(makeAcceptance({ place: heldPlace('bulk waits') }))
+    const { stdout, exitCode } = await server.run(['status'])
+    expect(exitCode).toBe(0)
+    expect(stdout).not.toContain('All is well')
+    expect(stdout).toContain('Tried without success, and tried again: 2 recipients. Why: postern queue list --deferred\n')
+    expect(stdout).toContain('Held until somebody lets it go: 1 recipient. Why: postern queue list --state held\n')
+  })
+
   it('names the next command as it must be typed, also where npx runs it', async () => {
     const server = await startCliServer()
     await server.store.queue.enqueue(makeAcceptance({ acceptedAt: (NOON - 18_000_000) as EpochMs }))
