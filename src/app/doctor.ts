@@ -17,6 +17,7 @@ import { signingKeys } from '../message/dkim-keyring.ts'
 import { dkimRecord } from '../message/dkim-record.ts'
 import { createDnsResolver } from '../net/dns/dns-resolver.ts'
 import { egressAddress } from '../net/egress.ts'
+import { isFamilyOff } from '../transports/mx-policy.ts'
 import type { LoadedConfig } from './config.ts'
 import { isLoopback } from './config-values.ts'
 import { localFacts } from './doctor-local.ts'
@@ -120,12 +121,13 @@ function staysHere({ routes, relays }: DeliverySettings): boolean {
   return routes.every(({ target }) => target.kind !== 'mx' && (target.kind !== 'relay' || isMailStore(relays.get(target.relay)?.settings)))
 }
 
-/** Each client and each session takes one; the store, logs and threads take some. */
 /** Receivers that are busy at the same time. */
 const BUSY_SITES = 50
+/** Of the store, logs and threads. */
+const OWN_FILES = 100
 
+/** Each client and each session takes one. */
 function filesWanted({ intake, delivery }: ServerSettings): number {
-  const OWN_FILES = 100
   const sessions = [...delivery.relays.values()].reduce(
     (sum, { settings, credentials }) => sum + settings.limits.sessionsMax * Math.max(1, credentials.length),
     0,
@@ -140,8 +142,7 @@ function directOf(delivery: DeliverySettings): DirectSettings | null {
 
 async function egressOf(request: DoctorRequest, settings: ServerSettings, direct: DirectSettings | null): Promise<readonly EgressAddress[]> {
   const named = request.addresses.map((address) => ({ address: plainAddress(address), family: isIPv6(address) ? (6 as const) : (4 as const) }))
-  const { families } = settings.mxPolicy
-  const used = ([4, 6] as const).filter((family) => direct === null || families === 'auto' || families === `ipv${family}`)
+  const used = ([4, 6] as const).filter((family) => direct === null || !isFamilyOff(family, settings.mxPolicy))
   const found = await Promise.all(
     used.map(async (family) => {
       const side = direct === null ? null : family === 4 ? direct.ipv4 : direct.ipv6

@@ -2,6 +2,7 @@
  * Runs the checks that are asked for, side by side, each with a deadline of its own.
  */
 import type { Clock } from '../core/clock.ts'
+import { withinTime } from '../core/within-time.ts'
 import { checkDkim } from './check-dkim.ts'
 import { checkAlignment, checkDmarc } from './check-dmarc.ts'
 import { checkHeloSpf } from './check-helo-spf.ts'
@@ -52,7 +53,8 @@ export async function examine(subject: Subject, { names, clock, done }: Examinat
   let left = chosen.length
   const lists = await Promise.all(
     chosen.map(async (name) => {
-      const list = await withinTime(name, runCheck(name, subject), clock)
+      const late = findings(name, SERVER_GROUP).skipped(`no answer within ${CHECK_MS / 1000} s`)
+      const list = await withinTime(runCheck(name, subject), clock, CHECK_MS, [late])
       left--
       done(name, left)
       return list
@@ -68,20 +70,4 @@ async function runCheck(name: CheckName, subject: Subject): Promise<readonly Fin
     const reason = error instanceof Error ? error.message : String(error)
     return [findings(name, SERVER_GROUP).skipped(`the check itself failed: ${reason}`, 'Please report it.')]
   }
-}
-
-function withinTime(name: CheckName, list: Promise<readonly Finding[]>, clock: Clock): Promise<readonly Finding[]> {
-  return new Promise((resolve, reject) => {
-    const cancel = clock.after(CHECK_MS, () => resolve([findings(name, SERVER_GROUP).skipped(`no answer within ${CHECK_MS / 1000} s`)]))
-    list.then(
-      (found) => {
-        cancel()
-        resolve(found)
-      },
-      (error: unknown) => {
-        cancel()
-        reject(error)
-      },
-    )
-  })
 }
