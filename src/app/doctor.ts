@@ -56,9 +56,7 @@ export async function examineSetup(request: DoctorRequest): Promise<{ readonly h
     const subject = { facts, parts: { dns, spf: createSpfEvaluation(dns), ...probes } }
     const stays = facts.delivery.stays && names.length === CHECKS.length
     const found = await examine(subject, { names: stays ? MACHINE_CHECKS : names, clock, done })
-    const skipped = stays
-      ? [findings('hostname', SERVER_GROUP).skipped(STAYS, 'Name checks to make them all the same: postern doctor spf --domain example.com')]
-      : []
+    const skipped = stays ? [findings('hostname', SERVER_GROUP).skipped(STAYS, 'Name checks to make them all the same: postern doctor dkim resolver')] : []
     return { hostname: settings.hostname, findings: [...skipped, ...found] }
   } finally {
     dns.close()

@@ -15,14 +15,17 @@ export async function checkLocal({ facts, parts }: Subject): Promise<readonly Fi
 
 function judgeRoot(root: RootMail): Finding {
   const say = findings('local', SERVER_GROUP)
-  const remedy = 'Name who gets it: postern config set local.root you@example.com'
+  const command = 'postern config set local.root you@example.com'
   switch (root.kind) {
     case 'goes':
       return say.ok(`mail for root, such as cron's, goes to ${root.to.join(', ')}`)
     case 'lost':
-      return say.warning(`mail for root, such as cron's, has no reader: ${root.why}`, remedy)
+      return say.warning(`mail for root, such as cron's, has no reader: ${root.why}`, `Name who gets it: ${command}`)
     case 'no-domain':
-      return say.skipped("no mail is taken for names without domain, such as cron's for root", `If programs of this machine send such: ${remedy}`)
+      return say.skipped(
+        "no mail is taken for names without domain, such as cron's for root",
+        `If programs of this machine send such, name who gets it: ${command}`,
+      )
   }
 }
 

@@ -28,6 +28,13 @@ describe('the doctor', () => {
     expect(await all).toMatchObject([{ check: 'port25', state: 'skipped', says: 'no answer within 45 s' }])
   })
 
+  it('says of a check that was asked for and finds nobody to ask that it was not made', async () => {
+    const facts = { senders: [{ ...DIRECT_SENDER, departures: [] }], delivery: { direct: false, stays: true } }
+    const nothing = { state: 'skipped', says: expect.stringContaining('nothing to examine') }
+    expect(await examined(['spf', 'dmarc'], { facts })).toMatchObject([nothing, nothing])
+    expect((await examined(['spf', 'disk'], { facts })).map(({ check }) => check)).toEqual(['disk'])
+  })
+
   it('takes a check that breaks for a finding', async () => {
     const broken = { parts: { probePort25: () => Promise.reject(new Error('boom')) } }
     expect(await only('port25', broken)).toMatchObject({ state: 'skipped', says: 'the check itself failed: boom' })
