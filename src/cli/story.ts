@@ -121,6 +121,7 @@ function sessionText({ lane, remoteMta, timings, tls }: EventDetail): string {
       `message ${timings.sessionUse} of its session`,
     )
   }
+  if (timings !== undefined && timings.sessionUse === 0 && timings.setupMs > 0) parts.push(`no session after ${about(timings.setupMs)}`)
   if (tls !== undefined) parts.push(`TLS ${escapeText(describeTls(tls))}`)
   else if (remoteMta !== undefined && timings !== undefined && timings.sessionUse > 0) parts.push('plain, no TLS')
   return parts.filter((part) => part !== null && part !== '').join(', ')

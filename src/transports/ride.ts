@@ -24,6 +24,8 @@ export interface SetupFailure {
   readonly remote: RemoteMta | null
   /** Only TLS failed and the policy allows plain: once more without, on a new connection. */
   readonly goPlain: boolean
+  /** From the look-up to the fault, whatever was tried before included. */
+  readonly tookMs?: number
 }
 export type RideEnd =
   /** The peer was asked; `facts` say what came of it. */

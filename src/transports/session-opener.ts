@@ -46,6 +46,14 @@ export class SessionOpener {
   }
 
   async open(request: OpenRequest): Promise<Opened> {
+    const { clock } = this.#parts
+    const fromMs = clock.monotonicMs()
+    const opened = await this.#open(request)
+    if (opened.kind !== 'failed') return opened
+    return { ...opened, failure: { ...opened.failure, tookMs: Math.round(clock.monotonicMs() - fromMs) } }
+  }
+
+  async #open(request: OpenRequest): Promise<Opened> {
     const { clock, memory } = this.#parts
     const { target, avoid } = request
     if (target.refusal !== undefined)

@@ -181,7 +181,7 @@ class SmtpTransport implements Transport {
     const { deferral } = failure
     const nowMs = this.#parts.clock.monotonicMs()
     ride.hop = (isDomainsDemand(ride.target, failure) ? null : hopVerdict(deferral, failure.reply)) ?? NOT_REACHED
-    ride.last = { remote: failure.remote, tls: null, setupMs: 0, transferMs: 0, use: 0 }
+    ride.last = { remote: failure.remote, tls: null, setupMs: failure.tookMs ?? 0, transferMs: 0, use: 0 }
     const unmet = unmetBySetup(ride.target.relay.tls, failure)
     if (unmet === null) this.#settleRest(ride, refusedOutcome(deferral, failure))
     else this.#settleUnmet(ride, refusedOutcome(unmet, failure))

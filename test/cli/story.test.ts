@@ -51,6 +51,15 @@ describe('an event', () => {
     ])
   })
 
+  it('says how long it took to come to no session', () => {
+    const detail = {
+      lane: 'smtp:google/jira',
+      remoteMta: { host: 'relay.test', address: '192.0.2.1' },
+      timings: { setupMs: 30_000, transferMs: 0, sessionUse: 0 },
+    }
+    expect(tell({ detail }, null).at(-1)?.trim()).toBe('smtp:google/jira, relay.test [192.0.2.1], no session after 30s')
+  })
+
   it('of another day has its date', () => {
     expect(
       describeEvent(plain, { event: { at: NOON, kind: 'accepted', recipient: null, detail: {} }, recipient: null, now: NOON + 86_400_000 * 2 })[0],

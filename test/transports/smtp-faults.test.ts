@@ -87,6 +87,9 @@ describe('a greeting', () => {
     const { report } = await sendTo([send('220-slow\r\n220-'), stay], { waitMs: 301_000 })
     expect(outcomesOf(report)).toEqual(['deferred 4.4.2 hop at greeting'])
     expect(reasonOf(report)).toBe('timed out after 300 s while waiting for the greeting')
+    expect(report.timings).toMatchObject({ transferMs: 0, sessionUse: 0 })
+    expect(report.timings.setupMs, 'the time for a session that did not come about is set-up').toBeGreaterThanOrEqual(300_000)
+    expect(report.timings.setupMs).toBeLessThanOrEqual(301_000)
   })
 })
 
