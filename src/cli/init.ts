@@ -143,6 +143,9 @@ function nextSteps(context: CliContext, file: string, answers: InitAnswers, arou
     `Check it:          ${command} config check`,
     ...(around.asRoot && !answers.asRoot && findUser('postern') === null ? ['Make its user:     useradd --system postern'] : []),
     ...(answers.type === 'internet' ? [`Sign your mail:    ${command} dkim create DOMAIN`, `What others see:   ${command} doctor --domain DOMAIN`] : []),
+    ...(answers.local.root.kind === 'kept' && !answers.local.hostnameIsMailDomain
+      ? [`Give root's mail:  ${command} config set local.root WHOM   (until then it is kept here)`]
+      : []),
     `Start the server:  ${command} serve`,
     `Send a first mail: ${command} test --from you@${answers.hostname} --to you@example.com`,
     `Point your applications at ${first.replace(/^smtps?:\/\//, '')}.`,

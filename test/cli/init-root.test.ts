@@ -47,7 +47,8 @@ describe("init: the mail of root, such as cron's", () => {
   })
   it.each(['internet', 'local'])('is kept where nobody was named: %s', async (type) => {
     const cwd = makeTempFolder()
-    await runInit(cwd, ['--type', type, '--hostname', 'app.example.com'])
+    const { stdout } = await runInit(cwd, ['--type', type, '--hostname', 'app.example.com'])
+    expect(stdout).toContain('postern config set local.root WHOM')
     for (const written of ['root', 'postmaster', 'root@localhost']) expect(endOf(cwd, written).via).toBe('capture')
     expect(read(cwd)).toContain('postern captured list')
     expect(warningsOf(cwd)).toEqual([])
