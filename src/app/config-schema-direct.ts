@@ -42,4 +42,3 @@ export const directSchema = z
   })
   .prefault({})
   .describe("Delivery to the recipients' own servers, found by their MX records: for routes with via: mx.")
-export type DirectConfig = z.output<typeof directSchema>

@@ -21,7 +21,7 @@ const selector = text((value) =>
 )
 
 /** A day begins at midnight UTC. */
-export function parseMoment(value: string): number | null {
+function parseMoment(value: string): number | null {
   if (!/^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d)?Z)?$/.test(value)) return null
   const ms = Date.parse(value)
   return Number.isNaN(ms) ? null : ms

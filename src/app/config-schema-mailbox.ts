@@ -51,4 +51,3 @@ export const mailboxSchema = z
   })
   .prefault({})
   .describe("Where the mail of local users goes. A change takes effect at a restart, because only root can become others, and Postern isn't root any more.")
-export type MailboxConfig = z.output<typeof mailboxSchema>

@@ -73,11 +73,6 @@ const PHASE_TEXT: Readonly<Record<AttemptPhase, string>> = {
 /** Faults before MAIL hit everybody who wants this hop. */
 const SETUP_PHASES: ReadonlySet<AttemptPhase> = new Set(['route', 'mx-lookup', 'tls-policy', 'connect', 'greeting', 'ehlo', 'starttls', 'auth'])
 
-/** Text for people: `connection lost while sending DATA`. */
-export function describePhase(phase: AttemptPhase): string {
-  return PHASE_TEXT[phase]
-}
-
 /**
  * What a complete reply means at that phase. `reply` is the last one of the phase: a 3yz where the
  * dialogue goes on (334, 354) is the engine's affair and must not come here.

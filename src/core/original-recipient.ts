@@ -7,7 +7,7 @@
 import { isNonAscii } from './address.ts'
 
 /** RFC 3461 §4.2, octets. */
-const ORCPT_OCTETS_MAX = 500
+export const ORCPT_OCTETS_MAX = 500
 
 /** Null: longer than ORCPT may be. */
 export function formatOriginalRecipient(address: string): string | null {

@@ -27,7 +27,7 @@ export function entryPath(folder: Folder, name: string): string {
 }
 
 /** A folder that the system's owner named, links followed: a home, the mail spool. */
-export function openBase(path: string): Folder {
+function openBase(path: string): Folder {
   try {
     return { fd: openSync(path, O_PATH | O_DIRECTORY | O_RDONLY), path }
   } catch (error) {

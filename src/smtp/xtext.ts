@@ -5,10 +5,10 @@
  * refused, for whoever decodes the value later may put it into a header (NUL in ORCPT was one of
  * the faults found in 2026).
  */
+import { ORCPT_OCTETS_MAX } from '../core/original-recipient.ts'
+
 /** RFC 3461 §4.4. */
 export const ENVID_OCTETS_MAX = 100
-/** RFC 3461 §4.2. */
-export const ORCPT_OCTETS_MAX = 500
 
 const XTEXT = /^(?:[!-*,-<>-~]|\+(?:[2-6A-F][0-9A-F]|7[0-9A-E]))*$/
 const ADDRESS_TYPE = /^([A-Za-z0-9-]{1,32});(.+)$/su
@@ -28,13 +28,4 @@ export function isOriginalRecipient(text: string, smtputf8: boolean): boolean {
   const [, type = '', address = ''] = parts
   if (type.toLowerCase() !== 'utf-8') return isXtext(address)
   return smtputf8 ? UTF8_ADDRESS.test(address) : ASCII.test(address)
-}
-
-/** Writes any text of printable ASCII as xtext: `+`, `=` and space are encoded. Throws a RangeError on others. */
-export function encodeXtext(text: string): string {
-  return text.replace(/[^!-*,-<>-~]/gu, (character) => {
-    const code = character.charCodeAt(0)
-    if (code < 0x20 || code > 0x7e) throw new RangeError('xtext of ours is printable ASCII')
-    return `+${code.toString(16).toUpperCase().padStart(2, '0')}`
-  })
 }
