@@ -5,7 +5,7 @@ import { loadConfigText } from '../../src/app/config.ts'
 import { createProbes } from '../../src/app/doctor-probes.ts'
 import { createRealClock } from '../../src/app/real-clock.ts'
 import { buildSettings } from '../../src/app/settings.ts'
-import { scriptedDns } from '../doctor/scripted-dns.ts'
+import { dnsOf } from '../support/dns-table.ts'
 import { startPeer } from '../support/scripted-peer.ts'
 import { serving } from '../support/story-settings.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
@@ -21,7 +21,7 @@ it('a relay is greeted and left, and its certificate is looked at', async () => 
   writeFileSync(join(folder, 'ca.pem'), authority.ca)
   const relay = `{ host: "localhost:${peer.port}", tls: { level: verify, ca: ca.pem, implicit: true } }`
   const loaded = loadConfigText(`relays: { x: ${relay} }`, join(folder, 'postern.yaml'), { explicitPath: null, env: {}, cwd: folder })
-  const { probeRelay } = createProbes(buildSettings(loaded), scriptedDns({}), createRealClock())
+  const { probeRelay } = createProbes(buildSettings(loaded), dnsOf({}), createRealClock())
   expect(await probeRelay('x', null)).toMatchObject({
     kind: 'reached',
     certificate: 'verified',

@@ -4,10 +4,10 @@ import { createSpfEvaluation } from '../../src/doctor/evaluate-spf.ts'
 import { examine } from '../../src/doctor/examine.ts'
 import type { CheckName, Finding } from '../../src/doctor/finding.ts'
 import type { DoctorFacts, DoctorParts, ProbeResult, RelaySubject, SenderDomain, Subject } from '../../src/doctor/subject.ts'
+import { type DnsTable, dnsOf } from '../support/dns-table.ts'
 import { createFakeClock } from '../support/fake-clock.ts'
-import { type ScriptedDns, scriptedDns } from './scripted-dns.ts'
 
-export const HEALTHY_ZONE: ScriptedDns = {
+export const HEALTHY_ZONE: DnsTable = {
   'A mail.example.com': ['192.0.2.1'],
   'PTR 192.0.2.1': ['mail.example.com'],
   'TXT mail.example.com': ['v=spf1 a -all'],
@@ -79,13 +79,13 @@ const FACTS: DoctorFacts = {
 
 export interface SubjectChanges {
   readonly facts?: Partial<DoctorFacts>
-  readonly zone?: ScriptedDns
+  readonly zone?: DnsTable
   readonly parts?: Partial<DoctorParts>
   readonly dns?: { readonly validates?: boolean; readonly secure?: boolean }
 }
 
 export function makeSubject(changes: SubjectChanges = {}): Subject {
-  const dns = scriptedDns({ ...HEALTHY_ZONE, ...changes.zone }, changes.dns ?? { validates: true, secure: true })
+  const dns = dnsOf({ ...HEALTHY_ZONE, ...changes.zone }, changes.dns ?? { validates: true, secure: true })
   const parts: DoctorParts = {
     dns,
     spf: createSpfEvaluation(dns),

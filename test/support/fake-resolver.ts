@@ -15,6 +15,8 @@ export interface FakeName {
   readonly cname?: string
   readonly tlsa?: readonly TlsaRecord[] | DnsFaultCode
   readonly txt?: readonly string[] | DnsFaultCode
+  /** Of an address, which is the name here. */
+  readonly ptr?: readonly string[] | DnsFaultCode
   readonly secure?: boolean
   /** Default: one hour. */
   readonly ttlMs?: number
@@ -57,7 +59,7 @@ export function createFakeResolver(names: Readonly<Record<string, FakeName>> = {
     addresses: (name, family) => answer(family === 4 ? 'A' : 'AAAA', name, ({ a, aaaa }) => (family === 4 ? a : aaaa)),
     tlsa: (name) => answer('TLSA', name, ({ tlsa }) => tlsa),
     txt: (name) => answer('TXT', name, ({ txt }) => txt),
-    ptr: (address) => answer('PTR', address, () => undefined),
+    ptr: (address) => answer('PTR', address, ({ ptr }) => ptr),
   }
   return resolver
 }
