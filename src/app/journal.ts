@@ -52,6 +52,12 @@ export function createJournal(settings: LogSettings, clock: Clock): ServerJourna
     destination.write(`${new Date(clock.now()).toISOString()} ${level.padEnd(5)} ${subsystem.padEnd(9)} ${text}\n`)
   }
 
+  const note: ServerJournal['note'] = (subsystem, level, text, facts) => {
+    if (!wanted(subsystem, level)) return
+    if (logger !== null) logger[level]({ subsystem, ...facts }, text)
+    else plain(level, subsystem, escapeText(facts === undefined ? text : `${text} ${pairs(facts)}`))
+  }
+
   return {
     counters,
     accepted(record) {
@@ -66,16 +72,13 @@ export function createJournal(settings: LogSettings, clock: Clock): ServerJourna
       if (logger === null) plain('info', 'delivery', attemptText(record))
       else logger.info(attemptFields(record), record.outcome)
     },
-    note(subsystem, level, text, facts) {
-      if (!wanted(subsystem, level)) return
-      if (logger !== null) logger[level]({ subsystem, ...facts }, text)
-      else plain(level, subsystem, escapeText(facts === undefined ? text : `${text} ${pairs(facts)}`))
-    },
+    note,
     setLevel(subsystem, level) {
       for (const name of subsystem === 'all' ? SUBSYSTEMS : [subsystem]) threshold.set(name, RANK[level])
     },
     reopen() {
-      destination.reopen()
+      const fault = destination.reopen()
+      if (fault !== null) note('server', 'warn', `the log goes on in the file that is open: ${fault}`)
     },
     flush() {
       destination.flush()

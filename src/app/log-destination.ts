@@ -4,7 +4,7 @@
  * The writer measures all it holds at each line, which costs more than the line; here a line is one
  * push. Lines reach the file after a quarter of a second, or when there is a lot, or at `flush`.
  */
-import { openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import pino from 'pino'
 import type { CancelTimer, Clock } from '../core/clock.ts'
 import { SettingsError } from './settings-error.ts'
@@ -12,8 +12,8 @@ import { SettingsError } from './settings-error.ts'
 export interface LogDestination {
   /** One line with its line end. */
   write(line: string): void
-  /** After logrotate moved the file away. */
-  reopen(): void
+  /** After logrotate moved the file away. Answers why that cannot be, and then goes on with the file that is open; null: done. */
+  reopen(): string | null
   /** Everything is written when it returns. */
   flush(): void
 }
@@ -62,7 +62,15 @@ export function openLogDestination(file: string | null, clock: Clock): LogDestin
     },
     reopen() {
       handOver()
-      if (file !== null) target.reopen()
+      if (file === null) return null
+      try {
+        // Root was given up: where it could make the file, its user perhaps cannot.
+        closeSync(openFile(file))
+      } catch (fault) {
+        return (fault as Error).message
+      }
+      target.reopen()
+      return null
     },
     flush() {
       handOver()

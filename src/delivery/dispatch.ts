@@ -177,7 +177,11 @@ export class Dispatch implements LookupEnd {
     if (suspension === null) return
     const forMs = suspension.untilMs - context.clock.monotonicMs()
     const what = suspension.cause === 'credential' ? 'paused, its login is refused' : 'suspended'
-    context.journal.note('delivery', 'warn', `lane ${lane.key} is ${what}: ${suspension.reason}`, { lane: lane.key, forMs, relapses: suspension.relapses })
+    context.journal.note('delivery', 'warn', `lane ${lane.key} is ${what}: ${suspension.reason}`, {
+      lane: lane.key,
+      forMs: Math.round(forMs),
+      relapses: suspension.relapses,
+    })
     lane.more = true
     this.#cancelTimer(lane)
     if (!context.stopping) lane.cancelTimer = context.clock.after(forMs, () => this.#reopen(lane))

@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { createJournal } from '../../src/app/journal.ts'
 import type { LaneKey, QueueId } from '../../src/core/brand.ts'
 import type { AttemptRecord } from '../../src/ports/journal.ts'
 import { createFakeClock } from '../support/fake-clock.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
+import { waitUntil } from '../support/wait-for-signal.ts'
 
 const ATTEMPT: AttemptRecord = {
   queueId: '07M8QW4T3ZK' as QueueId,
@@ -84,6 +85,31 @@ describe('the log', () => {
     })
     expect(lines).toEqual([expect.stringContaining('heard')])
     expect(lines[0]).not.toContain('unheard')
+  })
+
+  it('begins a new file when the old one was moved away', async () => {
+    const folder = makeTempFolder()
+    const clock = createFakeClock()
+    const journal = createJournal({ level: 'info', format: 'pretty', file: `${folder}/server.log` }, clock)
+    journal.note('server', 'info', 'before')
+    journal.flush()
+    renameSync(`${folder}/server.log`, `${folder}/server.log.1`)
+    journal.reopen()
+    journal.note('server', 'info', 'after')
+    await clock.advance(1_000)
+    await waitUntil(() => readFileSync(`${folder}/server.log`, 'utf8').endsWith('after\n'), 'the line in the new file')
+    expect(readFileSync(`${folder}/server.log.1`, 'utf8')).toMatch(/before\n$/)
+  })
+
+  it('goes on in the old file where no new one can be made, and says so', () => {
+    const folder = makeTempFolder()
+    mkdirSync(`${folder}/log`)
+    const journal = createJournal({ level: 'info', format: 'pretty', file: `${folder}/log/server.log` }, createFakeClock())
+    renameSync(`${folder}/log`, `${folder}/moved`)
+    journal.reopen()
+    journal.note('server', 'info', 'after')
+    journal.flush()
+    expect(readFileSync(`${folder}/moved/server.log`, 'utf8')).toMatch(/warn {2}server {4}the log goes on in the file that is open: .*ENOENT[^\n]*\n.*after\n$/)
   })
 
   it('counts attempts whether they are written or not', () => {
