@@ -13,7 +13,7 @@ const shape = {
   textLine: size(1000, 10_000_000).describe('Longest line of content.'),
   header: size(1000, 10_000_000).describe('Largest header of a message.'),
   recipients: z.int().min(1).max(100_000).describe('Most recipients of one transaction; servers must take 100 (RFC 5321 §4.5.3.1.8).'),
-  hops: z.int().min(1).max(1000).describe('Received lines at which a message is taken to be in a loop.'),
+  hops: z.int().min(1).max(1000).describe('Most Received lines; a message with more is taken to be in a loop.'),
   connections: z.int().min(1).max(100_000).describe('Most connections at once.'),
   connectionsPerClient: z.int().min(1).max(100_000).describe('Most connections at once of one client address. All applications of this machine share one.'),
   errorsPerSession: z.int().min(1).max(10_000).describe('Refused commands after which a session is closed; a message that is taken begins the count anew.'),
