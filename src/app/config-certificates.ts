@@ -1,10 +1,12 @@
 /**
  * Reads certificates and keys that listeners and relays need, and says what is wrong with them.
  */
+
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { createSecureContext } from 'node:tls'
+import { whyUnreadable } from '../core/file-words.ts'
 import { type Fault, quote } from './config-errors.ts'
 import type { Parsed } from './config-values.ts'
 
@@ -27,8 +29,8 @@ export function readPem(path: string, folder: string): Parsed<string> {
   try {
     return { value: readFileSync(resolve(folder, path), 'utf8') }
   } catch (fault) {
-    const code = (fault as NodeJS.ErrnoException).code ?? 'unknown fault'
-    if (code !== 'ENOENT') return { fault: { code: 'tls-unreadable', message: `${quote(path)} cannot be read (${code})`, remedy: 'Check its owner and mode.' } }
+    if ((fault as NodeJS.ErrnoException).code !== 'ENOENT')
+      return { fault: { code: 'tls-unreadable', message: `${quote(path)} cannot be read: ${whyUnreadable(fault)}`, remedy: 'Check its owner and mode.' } }
     return {
       fault: {
         code: 'tls-file-missing',

@@ -4,8 +4,10 @@
  *
  * A file must be closed to group and others; a systemd credential is protected by systemd.
  */
+
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
+import { whyUnreadable } from '../core/file-words.ts'
 import { type Fault, quote } from './config-errors.ts'
 import type { SecretReference } from './config-scalars.ts'
 import type { Parsed } from './config-values.ts'
@@ -119,8 +121,11 @@ function fromFile(file: SecretFile, closed: boolean): Parsed<string> {
 }
 
 function faultOf(fault: unknown, { path, shown, noun }: SecretFile): Fault {
-  const code = (fault as NodeJS.ErrnoException).code ?? 'unknown fault'
-  if (code === 'ENOENT')
+  if ((fault as NodeJS.ErrnoException).code === 'ENOENT')
     return { code: 'secret-missing', message: `${quote(shown)} does not exist`, remedy: `Write the ${noun} into ${path} and run: chmod 600 ${path}` }
-  return { code: 'secret-unreadable', message: `${quote(shown)} cannot be read (${code})`, remedy: 'It must belong to the user that Postern runs as.' }
+  return {
+    code: 'secret-unreadable',
+    message: `${quote(shown)} cannot be read: ${whyUnreadable(fault)}`,
+    remedy: 'It must belong to the user that Postern runs as.',
+  }
 }

@@ -28,6 +28,8 @@ export function writeFileSafely(path: string, text: string, modes: { readonly mo
     renameSync(temporary, target)
   } catch (fault) {
     rmSync(temporary, { force: true })
+    // Nobody knows the temporary file.
+    if (fault instanceof Error && 'path' in fault) fault.path = target
     throw fault
   }
   const descriptor = openSync(folder, 'r')

@@ -4,7 +4,9 @@
  * Without a file the defaults hold, under which nothing leaves the machine. A file with an error
  * gives no configuration at all: the caller keeps the old one, or does not start.
  */
+
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
+import { whyUnreadable } from '../core/file-words.ts'
 import { checkConfig } from './config-checks.ts'
 import { checkFiles } from './config-checks-files.ts'
 import { CONFIG_PROBLEMS, ConfigError, type ConfigProblem, type ConfigProblemCode } from './config-errors.ts'
@@ -108,9 +110,8 @@ export function readConfigText(file: string, cwd: string): string {
     return readFileSync(descriptor, 'utf8')
   } catch (fault) {
     if (fault instanceof ConfigError) throw fault
-    const code = (fault as NodeJS.ErrnoException).code ?? 'unknown fault'
-    if (code === 'ENOENT') return fail('file-missing', 'there is no such file', 'Make one with: postern init')
-    return fail('file-unreadable', `the file cannot be read (${code})`, 'Check its owner and mode.')
+    if ((fault as NodeJS.ErrnoException).code === 'ENOENT') return fail('file-missing', 'there is no such file', 'Make one with: postern init')
+    return fail('file-unreadable', `the file cannot be read: ${whyUnreadable(fault)}`, 'Check its owner and mode.')
   } finally {
     if (descriptor !== null) closeSync(descriptor)
   }

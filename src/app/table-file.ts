@@ -6,9 +6,11 @@
  * silently on some file systems, the file is looked at every few seconds, too. What the text means is the
  * caller's.
  */
+
 import { type FSWatcher, readFileSync, statSync, watch } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import type { CancelTimer, Clock } from '../core/clock.ts'
+import { whyUnreadable } from '../core/file-words.ts'
 import type { Journal } from '../ports/journal.ts'
 import type { TableState } from '../rewrite/settings.ts'
 import { TABLE_OCTETS_MAX, TableFault } from '../rewrite/table-lines.ts'
@@ -153,7 +155,7 @@ export function readTable(path: string): string {
     return readFileSync(path, 'utf8')
   } catch (fault) {
     if (fault instanceof TableFault) throw fault
-    throw new TableFault(null, `${path} cannot be read (${(fault as NodeJS.ErrnoException).code ?? 'unknown fault'})`)
+    throw new TableFault(null, `${path} cannot be read: ${whyUnreadable(fault)}`)
   }
 }
 

@@ -52,13 +52,12 @@ export function changeFile(change: () => KeysChange): void {
   } catch (fault) {
     const { code, message } = fault as NodeJS.ErrnoException
     if (fault instanceof ConfigError) throw refusedBy(fault.problems, NOTHING_CHANGED)
-    if (code === 'EEXIST')
+    if (code === 'EEXIST' && !('syscall' in (fault as Error)))
       throw new CliError(EXIT.failed, escapeText(message), {
         code: 'file-exists',
         hint: `${NOTHING_CHANGED} Name another with --selector, or move that file away.`,
       })
-    if (code === undefined) throw fault
-    throw new CliError(EXIT.failed, `files beside the configuration cannot be written: ${escapeText(message)}`, { code: 'file-refused', hint: NOTHING_CHANGED })
+    throw fault
   }
   if (result.kind === 'refused') throw refusedBy(result.problems, NOTHING_CHANGED)
 }

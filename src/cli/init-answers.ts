@@ -4,13 +4,16 @@
  * Decides nothing about the file; what is missing and cannot be asked is a usage error that names
  * the flag.
  */
+
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { quote } from '../app/config-errors.ts'
 import { isLoopback, parseListener, parseNetwork, parseRelayHost } from '../app/config-values.ts'
 import { INIT_TYPES, type InitType } from '../app/init-file.ts'
+import { whyUnreadable } from '../core/file-words.ts'
 import { type CliContext, CliError, EXIT } from './context.ts'
+import { escapeText } from './escape.ts'
 import { readPassword } from './hash-password.ts'
 import type { InitQuestions } from './init-questions.ts'
 
@@ -145,8 +148,9 @@ async function gatherPassword({ context, questions, flags }: Asking, username: s
     return oneLine(readFileSync(path, 'utf8').replace(/\r?\n$/, ''))
   } catch (fault) {
     if (fault instanceof CliError) throw fault
-    throw new CliError(EXIT.usage, `the password file ${path} cannot be read (${(fault as NodeJS.ErrnoException).code ?? 'unknown fault'})`, {
+    throw new CliError(EXIT.usage, `the password file ${escapeText(path)} cannot be read: ${whyUnreadable(fault)}`, {
       code: 'no-password',
+      hint: 'Write the password into it as one line, or be asked for it: leave --password-file out, on a terminal.',
       cause: fault,
     })
   }

@@ -12,6 +12,7 @@ import { CommanderError } from 'commander'
 import type { ErrorAnswer } from '../admin/api-types.ts'
 import { asTyped, type CliContext, CliError, EXIT, remark } from './context.ts'
 import { toJson } from './escape.ts'
+import { fileRefusal } from './file-refusal.ts'
 import { paint } from './format.ts'
 import { boundMemory } from './memory-bounds.ts'
 import { buildProgram } from './program.ts'
@@ -41,6 +42,11 @@ function report(error: unknown, context: CliContext, wantsJson: boolean): void {
     const hint = error.hint === null ? null : asTyped(context, error.hint)
     if (wantsJson) remark(context, toJson({ error: { code, message, hint } }))
     else remark(context, `${paint(context, 'red', 'postern:')} ${message}${hint === null ? '' : `\n  ${hint}`}`)
+    return
+  }
+  const refused = fileRefusal(error)
+  if (refused !== null) {
+    report(refused, context, wantsJson)
     return
   }
   context.setExitCode(EXIT.failed)

@@ -42,9 +42,9 @@ async function serve(context: CliContext, globals: GlobalOptions): Promise<void>
 function startFault(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   const known = ['ConfigError', 'SettingsError', 'ServiceUserError', 'StoreOpenError', 'StoreFault', 'SocketError'].includes(error.name)
-  const bind = bindHint(codeOf(error) ?? codeOf(error.cause))
-  if (!known && bind === null) return error
-  const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : bind
+  const own = startHint(error)
+  if (!known && own === null) return error
+  const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : own
   return new CliError(EXIT.failed, error.message, { code: 'not-started', cause: error, ...(hint === null ? {} : { hint }) })
 }
 
@@ -52,9 +52,12 @@ function codeOf(error: unknown): string | null {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null
 }
 
-function bindHint(code: string | null): string | null {
-  if (code === 'EADDRINUSE') return 'Another program listens there: stop it, or set another address under `listen`.'
+function startHint(error: Error): string | null {
+  const code = codeOf(error.cause) ?? codeOf(error)
+  if (error.name === 'StoreOpenError') return code === 'EACCES' ? 'The folder must belong to the user that Postern runs as.' : null
+  if (code === 'EADDRINUSE')
+    return 'Is this Postern running already? Ask it: postern status\n  Else stop the program that listens there, or set another address under `listen`.'
   if (code === 'EADDRNOTAVAIL') return 'This machine does not have that address: correct `listen`.'
-  if (code === 'EACCES') return 'Ports below 1024 and some folders need root: start as root with `user` set, or choose a higher port.'
+  if (code === 'EACCES') return 'Ports below 1024 need root: start as root with `user` set, or choose a higher port.'
   return null
 }

@@ -62,7 +62,7 @@ export class Listener {
 
 function reasonOf(error: NodeJS.ErrnoException): string {
   if (error.code === 'EADDRINUSE') return 'something else listens there already'
-  if (error.code === 'EACCES') return 'no right to use this port; start as root or choose a port above 1023'
+  if (error.code === 'EACCES') return 'no right to use this port'
   if (error.code === 'EADDRNOTAVAIL') return 'this machine does not have that address'
   return error.message
 }

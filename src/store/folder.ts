@@ -3,6 +3,7 @@
  */
 import { accessSync, chmodSync, closeSync, constants, fsyncSync, mkdirSync, openSync, statfsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { describeFileFault } from '../core/file-words.ts'
 import type { Journal } from '../ports/journal.ts'
 import { StoreOpenError } from './store-open-error.ts'
 
@@ -33,7 +34,7 @@ export function prepareFolder(folder: string, journal: Journal): StorePaths {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
-    throw new StoreOpenError('not-writable', `${folder} cannot be used: ${(error as Error).message}`, error)
+    throw new StoreOpenError('not-writable', `${folder} cannot be used: ${describeFileFault(error) ?? (error as Error).message}`, error)
   }
   checkFileSystem(folder, journal)
   // Before SQLite opens it, which would give it the mode of the umask; its log takes the mode over.

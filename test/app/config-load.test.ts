@@ -56,7 +56,7 @@ describe('the file is looked for', () => {
     mkdirSync(join(cwd, 'folder'))
     writeFileSync(join(cwd, 'big.yaml'), '#'.repeat(1024 * 1024 + 1))
     expect(problemsOf(() => loadConfig({ explicitPath: 'folder', env: {}, cwd }))).toEqual([
-      'file-unreadable folder: the file cannot be read (EISDIR). Check its owner and mode.',
+      'file-unreadable folder: the file cannot be read: it is a folder, not a file. Check its owner and mode.',
     ])
     expect(problemsOf(() => loadConfig({ explicitPath: 'big.yaml', env: {}, cwd }))).toEqual([
       'file-too-large big.yaml: the file has 1048577 octets; at most 1048576 are read.',

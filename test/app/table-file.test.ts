@@ -36,9 +36,9 @@ describe('a table in a file', () => {
 
   it('is not there until its file can be used', async () => {
     const { file, path, notes, look } = open(null)
-    expect(file.state()).toEqual({ kind: 'unavailable', reason: `${path} cannot be read (ENOENT)` })
-    expect(file.fault()).toBe(`a table cannot be used, and mail that it concerns is held: ${path} cannot be read (ENOENT)`)
-    expect(notes).toEqual([`error: a table cannot be used, and mail that it concerns is held: ${path} cannot be read (ENOENT)`])
+    expect(file.state()).toEqual({ kind: 'unavailable', reason: `${path} cannot be read: it does not exist` })
+    expect(file.fault()).toBe(`a table cannot be used, and mail that it concerns is held: ${path} cannot be read: it does not exist`)
+    expect(notes).toEqual([`error: a table cannot be used, and mail that it concerns is held: ${path} cannot be read: it does not exist`])
     writeFileSync(path, 'broken')
     await look()
     expect(file.state()).toEqual({ kind: 'unavailable', reason: `${path}: line 1: broken` })
@@ -60,7 +60,7 @@ describe('a table in a file', () => {
     expect(file.fault()).toMatch(/^a table cannot be used, the one before it stays: /)
     expect(notes.slice(1)).toEqual([
       'error: a table cannot be used, the one before it stays: line 1: broken',
-      `error: a table cannot be used, the one before it stays: ${path} cannot be read (ENOENT)`,
+      `error: a table cannot be used, the one before it stays: ${path} cannot be read: it does not exist`,
     ])
   })
 

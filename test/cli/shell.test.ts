@@ -2,9 +2,11 @@
  * The command as a process of its own, and its completion scripts in the shells themselves.
  */
 import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { createRealClock } from '../../src/app/real-clock.ts'
 import { runCli, startCliServer } from '../support/cli-run.ts'
 import { createFakeClock } from '../support/fake-clock.ts'
@@ -55,6 +57,22 @@ describe('the command in a shell', () => {
     const cwd = makeTempFolder()
     writeFileSync(`${cwd}/postern.yaml`, `admin: ${server.socketPath}\n`)
     expect(await start(['status'], { cwd })).toMatchObject({ code: 0, stdout: expect.stringContaining('All is well.') })
+  })
+
+  it('asks whether the server runs already where its port is taken', async () => {
+    const cwd = makeTempFolder()
+    const taken = createServer().listen(0, '127.0.0.1')
+    onTestFinished(() => void taken.close())
+    await once(taken, 'listening')
+    const { port } = taken.address() as AddressInfo
+    writeFileSync(`${cwd}/postern.yaml`, `user: root\nlisten: [ "smtp://127.0.0.1:${port}" ]\n`)
+    const { code, stderr } = await start(['serve'], { cwd })
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `postern: cannot listen on smtp://127.0.0.1:${port}: something else listens there already
+  Is this Postern running already? Ask it: postern status
+  Else stop the program that listens there, or set another address under \`listen\`.\n`,
+    })
   })
 
   it('ends quietly when its reader goes away', async () => {
