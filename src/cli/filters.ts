@@ -102,6 +102,8 @@ export function parseLimit(text: string): number {
 
 function parseStates(text: string, before: readonly string[] | undefined): readonly string[] {
   const states = text.split(',').map((one) => one.trim().toLowerCase())
+  // Lists show it as a state, but it is a way of being delivered.
+  if (states.includes('captured')) throw new InvalidArgumentError('Captured mail: `postern captured list`, or --state delivered --relay capture.')
   for (const state of states) if (!STATE_NAMES.includes(state)) throw new InvalidArgumentError(`Known are ${STATE_NAMES.join(', ')}.`)
   return [...(before ?? []), ...states]
 }

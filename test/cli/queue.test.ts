@@ -116,6 +116,7 @@ describe('queue list', () => {
     [['--older-than', 'soon'], 'A duration is a number and a unit'],
     [['--limit', '0'], 'a whole number from 1'],
     [['--state', 'lost'], 'Known are queued'],
+    [['--state', 'captured'], 'postern captured list'],
     [['--state', 'held,deferred'], 'cannot be joined'],
     [['--what'], "unknown option '--what'"],
   ])('refuses %j as wrong usage', async (options, text) => {
