@@ -9,6 +9,7 @@ import type { DnsClient } from '../net/dns/dns-resolver.ts'
 import type { ReloadResult } from '../ports/server-control.ts'
 import type { MxDestinations } from '../transports/mx-destinations.ts'
 import { type LoadedConfig, type LoadRequest, loadConfig } from './config.ts'
+import { formatProblem } from './config-errors.ts'
 import type { ServerJournal } from './journal.ts'
 import type { Retention } from './retention.ts'
 import type { Rewriting } from './rewriting.ts'
@@ -19,7 +20,7 @@ import type { TlsParts } from './tls-parts.ts'
 export interface ReloadParts {
   readonly initial: ServerSettings
   /** Reads the file again; throws `ConfigError`. */
-  readonly read: (previous: ServerSettings) => ServerSettings
+  readonly read: (previous: ServerSettings) => { readonly settings: ServerSettings; readonly warnings: readonly string[] }
   readonly intake: Intake
   readonly delivery: Delivery
   readonly retention: Retention
@@ -43,7 +44,10 @@ export function createRereader(started: LoadedConfig, explicitPath: string | nul
   const { env, cwd } = started
   // What only root could read at the start is kept as it was.
   const request: LoadRequest = { explicitPath: started.file ?? explicitPath, env, cwd, keepUnreadable: true }
-  return (previous) => buildSettings(loadConfig(request), { previous })
+  return (previous) => {
+    const loaded = loadConfig(request)
+    return { settings: buildSettings(loaded, { previous }), warnings: loaded.warnings.map(formatProblem) }
+  }
 }
 
 export function createReloader(parts: ReloadParts): Reloader {
@@ -52,11 +56,11 @@ export function createReloader(parts: ReloadParts): Reloader {
   let turn: Promise<unknown> = Promise.resolve()
 
   const once = async (): Promise<ReloadResult> => {
-    const next = parts.read(current)
+    const { settings: next, warnings } = parts.read(current)
     const { changed } = diffSettings(current, next)
     // Against what runs, not against the last file: it stays so until the restart.
     const { needsRestart } = diffSettings(parts.initial, next)
-    const result: ReloadResult = { changed, needsRestart }
+    const result: ReloadResult = { changed, needsRestart, warnings }
     // Listeners are the only part that can fail: they go first, and undo themselves.
     await intake.reload(next.intake)
     // Before delivery, which looks up what waits.
@@ -72,6 +76,7 @@ export function createReloader(parts: ReloadParts): Reloader {
     journal.reopen()
     current = next
     journal.note('config', 'info', 'configuration reloaded', { changed, needsRestart })
+    for (const warning of warnings) journal.note('config', 'warn', warning)
     return result
   }
   return {

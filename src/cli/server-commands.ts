@@ -96,6 +96,7 @@ function registerReload(program: Command, context: CliContext): void {
       print(context, answer.changed.length === 0 ? 'Read again; nothing has changed.' : `Changed: ${answer.changed.map(escapeText).join(', ')}`)
       if (answer.needsRestart.length > 0)
         print(context, paint(context, 'yellow', `Takes effect after a restart only: ${answer.needsRestart.map(escapeText).join(', ')}`))
+      for (const warning of answer.warnings) print(context, `warning: ${escapeText(warning)}`)
     })
 }
 

@@ -96,6 +96,8 @@ export interface ReloadResult {
   readonly changed: readonly string[]
   /** Changes that wait for a restart (`data`, user). */
   readonly needsRestart: readonly string[]
+  /** What of the configuration may not be meant so, in sentences with file and line. */
+  readonly warnings: readonly string[]
 }
 export interface DialogueFilter {
   readonly relay: string | null

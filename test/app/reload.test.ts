@@ -60,7 +60,7 @@ describe('reload', () => {
   it('hands the new settings to all parts and says what has changed', async () => {
     const { reloader, taken, write } = setup()
     write('limits: { hops: 20 }')
-    expect(await reloader.reload()).toEqual({ changed: ['limits.hops'], needsRestart: [] })
+    expect(await reloader.reload()).toEqual({ changed: ['limits.hops'], needsRestart: [], warnings: [] })
     expect(taken).toEqual(['intake 20', 'tls may', 'delivery', 'retention', 'dns 5000', 'signer refuse', 'rewriting 0'])
   })
 
@@ -97,12 +97,20 @@ describe('reload', () => {
     expect((await bench.reloader.reload()).changed).toEqual(['limits.hops'])
   })
 
+  it('tells what may not be meant so, to whoever asked and in the log', async () => {
+    const { reloader, write, notes } = setup()
+    write('routes: [ { via: capture }, { to: a.example, via: discard } ]')
+    const { warnings } = await reloader.reload()
+    expect(warnings).toEqual([expect.stringMatching(/^postern\.yaml:2:29: routes\[1\]: routes\[0\] matches all mail/)])
+    expect(notes.at(-1)).toBe(`warn: ${warnings[0]}`)
+  })
+
   it('names what needs a restart until it is as it runs again', async () => {
     const { reloader, write } = setup()
     write('limits: { hops: 10 }\ndata: ./elsewhere')
-    expect(await reloader.reload()).toEqual({ changed: ['data'], needsRestart: ['data'] })
-    expect(await reloader.reload()).toEqual({ changed: [], needsRestart: ['data'] })
+    expect(await reloader.reload()).toMatchObject({ changed: ['data'], needsRestart: ['data'] })
+    expect(await reloader.reload()).toMatchObject({ changed: [], needsRestart: ['data'] })
     write('limits: { hops: 10 }')
-    expect(await reloader.reload()).toEqual({ changed: ['data'], needsRestart: [] })
+    expect(await reloader.reload()).toMatchObject({ changed: ['data'], needsRestart: [] })
   })
 })

@@ -130,7 +130,9 @@ describe('route, reload, backup', () => {
     expect(stdout).toContain('yes  routes[1]: via google: from , submitter login:x, header [["precedence","bulk"]]')
     expect(stdout).toContain('Decision: relay google as jira')
     expect((await server.run(['route', 'explain', 'a@b', 'c@d', '--header', 'nonsense'])).exitCode).toBe(2)
-    expect((await server.run(['reload'])).stdout).toBe('Changed: relays.google.tls\nTakes effect after a restart only: data\n')
+    expect((await server.run(['reload'])).stdout).toBe(
+      'Changed: relays.google.tls\nTakes effect after a restart only: data\nwarning: postern.yaml:3:5: routes[5]: never\\x1b\n',
+    )
     await server.store.queue.enqueue(makeAcceptance({ place: heldPlace('x') }))
     expect((await server.run(['backup', 'b.db'])).stdout).toContain(`1 message copied to ${server.folder}/b.db`)
     expect(existsSync(`${server.folder}/b.db`)).toBe(true)

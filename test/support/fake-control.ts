@@ -65,7 +65,7 @@ export function createFakeControl(store: MemoryStore, now: () => EpochMs): FakeC
     },
     async reload() {
       gate()
-      return { changed: ['relays.google.tls'], needsRestart: ['data'] }
+      return { changed: ['relays.google.tls'], needsRestart: ['data'], warnings: ['postern.yaml:3:5: routes[5]: never\u001b'] }
     },
     async explainRoute({ from, to, submitter, header }) {
       gate()
