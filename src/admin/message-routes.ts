@@ -72,7 +72,7 @@ function registerActs(server: FastifyInstance, { queue, clock, journal }: AdminP
     const filter = filterFromBody(request.body.filter)
     if (Object.keys(filter).length === 0 && all !== true) throw new AdminError('filter-missing', `refused to ${act} everything`)
     const result = await queue.act(act, filter, by, clock.now())
-    journal.note('admin', 'info', 'an operator changed the queue', { act, by, ...result })
+    if (result.changed + result.pending > 0) journal.note('admin', 'info', 'an operator changed the queue', { act, by, ...result })
     return result
   })
 }

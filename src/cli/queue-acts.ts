@@ -4,16 +4,16 @@
  * Never acts on everything by accident: without ids it wants a filter or `--all`, counts first,
  * and asks; ids are what they say and are not asked about.
  */
-import type { ActRequest, ActResult, CountAnswer, FlushAnswer, QueueAct, QueueFilter, StoryAnswer } from '../admin/api-types.ts'
+import type { ActRequest, ActResult, CountAnswer, FlushAnswer, QueueAct, QueueFilter, QueueRow, StoryAnswer } from '../admin/api-types.ts'
 import type { QueueId } from '../core/brand.ts'
 import type { StateKind } from '../core/recipient-state.ts'
 import { confirm } from './ask.ts'
 import { type AdminClient, connectClient } from './client.ts'
-import { type CliContext, CliError, commandName, EXIT, print } from './context.ts'
+import { type CliContext, CliError, commandName, EXIT, print, remark } from './context.ts'
 import { escapeText, toJson } from './escape.ts'
 import { type FilterOptions, filterQuery, isUnlimited, readFilter } from './filters.ts'
 import { counted } from './format.ts'
-import { stateName } from './rows.ts'
+import { fetchPages, stateName } from './rows.ts'
 import type { GlobalOptions } from './socket-path.ts'
 
 export interface ActOptions extends FilterOptions {
@@ -56,10 +56,38 @@ export async function actOnQueue(context: CliContext, globals: GlobalOptions, ru
   if (ids.length === 0 && !(await isWanted(context, client, run, filter))) return
   const by = `cli:${context.env.SUDO_USER ?? context.env.USER ?? context.env.LOGNAME ?? 'operator'}`.replace(/[^\x21-\x7e]/g, '?').slice(0, 64)
   const request: ActRequest = { act, filter, by, all: options.all === true }
+  const leftOut = await findLeftOut(client, run)
   const result = await client.post<ActResult>('/v1/queue/act', request)
   if (result.changed + result.pending === 0 && ids.length > 0) await explainNothing(client, run)
-  if (globals.json === true) print(context, toJson(result))
+  if (globals.json === true) print(context, toJson(leftOut.length === 0 ? result : { ...result, leftOut }))
   else for (const line of outcomeLines(act, result)) print(context, line)
+  if (leftOut.length === 0) return
+  context.setExitCode(EXIT.refused)
+  if (globals.json !== true) for (const { queueId, reason } of leftOut) remark(context, `${queueId}: nothing to ${WORDS[act].verb}: ${reason}`)
+}
+
+interface LeftOut {
+  readonly queueId: QueueId
+  readonly reason: string
+}
+
+/** Of several ids those to which nothing can be done. Asked before the act, which changes states. */
+async function findLeftOut(client: AdminClient, { act, ids }: ActRun): Promise<readonly LeftOut[]> {
+  if (ids.length < 2) return []
+  const { states } = WORDS[act]
+  const found = new Map<QueueId, QueueRow[]>()
+  for await (const { rows } of fetchPages(client, { filter: { queueIds: ids }, limit: Number.POSITIVE_INFINITY, after: null })) {
+    for (const row of rows) found.set(row.queueId, [...(found.get(row.queueId) ?? []), row])
+  }
+  return ids.flatMap((queueId): readonly LeftOut[] => {
+    const rows = found.get(queueId) ?? []
+    if (rows.some(({ state }) => states.includes(state))) return []
+    return [{ queueId, reason: rows.length === 0 ? 'there is no such message' : wrongState(rows, states) }]
+  })
+}
+
+function wrongState(rows: readonly QueueRow[], states: readonly StateKind[]): string {
+  return `it is ${[...new Set(rows.map(stateName))].join(', ')}, not ${states.join(' or ')}`
 }
 
 export async function flushQueue(context: CliContext, globals: GlobalOptions, lane: string | null): Promise<void> {
@@ -111,11 +139,9 @@ async function isWanted(context: CliContext, client: AdminClient, { act, options
 async function explainNothing(client: AdminClient, { act, ids }: ActRun): Promise<never> {
   const { verb, states } = WORDS[act]
   const [id] = ids
-  const story = await client.get<StoryAnswer>(`/v1/messages/${id}`)
-  const found = [...new Set(story.recipients.map(stateName))].join(', ')
-  throw new CliError(EXIT.refused, `nothing to ${verb}: ${ids.length > 1 ? 'the recipients' : 'its recipients'} are ${found}, not ${states.join(' or ')}`, {
-    code: 'nothing-changed',
-  })
+  const story = ids.length > 1 ? null : await client.get<StoryAnswer>(`/v1/messages/${id}`)
+  const reason = story === null ? `none of these is ${states.join(' or ')}` : wrongState(story.recipients, states)
+  throw new CliError(EXIT.refused, `nothing to ${verb}: ${reason}`, { code: 'nothing-changed' })
 }
 
 function outcomeLines(act: QueueAct, { changed, pending }: ActResult): readonly string[] {

@@ -8,6 +8,7 @@ import type { CliContext } from './context.ts'
 import { csvCell, escapeText, toJson } from './escape.ts'
 import { filterQuery } from './filters.ts'
 import { age, isoTime, type Paint, size, until } from './format.ts'
+import { heldReason } from './story.ts'
 import { type Column, createTable } from './table.ts'
 
 const PAGE_ROWS = 1000
@@ -79,7 +80,7 @@ export function originalTo({ originalRecipient }: Pick<RecipientAnswer, 'origina
 
 /** The last reply, or why it is held. */
 export function lastWord(row: QueueRow): string {
-  if (row.state === 'held' && row.holdReason !== null) return row.holdReason
+  if (row.state === 'held' && row.holdReason !== null) return heldReason(row.holdReason)
   return row.lastText ?? ''
 }
 

@@ -30,6 +30,11 @@ export interface EventView {
   readonly now: number
 }
 
+/** Whom an event is about, where the message has several recipients. */
+export function recipientToTell(event: HistoryEvent, recipients: readonly Pick<QueueRow, 'recipient'>[]): string | null {
+  return recipients.length > 1 && event.recipient !== null ? (recipients[event.recipient]?.recipient ?? null) : null
+}
+
 /** The first line says what happened, when and to whom; further ones, indented, all that is known of it. */
 export function describeEvent(context: Pick<CliContext, 'colour'>, { event, recipient, now }: EventView): readonly string[] {
   const { at, kind, detail } = event
@@ -61,7 +66,7 @@ export function eventSentence(detail: EventDetail, kind: EventKind): string {
 }
 
 function headline(kind: EventKind, detail: EventDetail): string {
-  const by = detail.by === undefined ? '' : escapeText(detail.by)
+  const by = detail.by === undefined ? '' : escapeText(whoIs(detail.by))
   switch (kind) {
     case 'captured':
       return 'kept here, not sent'
@@ -144,7 +149,7 @@ export function isReply(text: string | null): boolean {
 export function explainWait(row: QueueRow, lanes: readonly LaneStatus[], now: number, command = 'postern'): readonly string[] {
   switch (row.state) {
     case 'held':
-      return [`It is held: ${escapeText(row.holdReason ?? 'no reason is known')}.`, `Let it go with: ${command} queue release ${row.queueId}`]
+      return [heldSentence(row.holdReason), `Let it go with: ${command} queue release ${row.queueId}`]
     case 'leased':
       return ['An attempt is under way just now, or is about to begin.']
     case 'queued': {
@@ -154,6 +159,22 @@ export function explainWait(row: QueueRow, lanes: readonly LaneStatus[], now: nu
     default:
       return []
   }
+}
+
+function heldSentence(reason: string | null): string {
+  const words = escapeText(reason === null ? 'no reason is known' : heldReason(reason))
+  return words.startsWith('held by ') ? `It is ${words}.` : `It is held: ${words}.`
+}
+
+/** Why a recipient is held; who held it by command is named as the history names him. */
+export function heldReason(reason: string): string {
+  const by = 'held by '
+  return reason.startsWith(by) ? by + whoIs(reason.slice(by.length)) : reason
+}
+
+/** `cli:root` is root at the command line. */
+function whoIs(by: string): string {
+  return by.replace(/^cli:/, '')
 }
 
 function explainQueued(row: QueueRow, lane: LaneStatus | null, now: number, command: string): readonly string[] {

@@ -12,7 +12,7 @@ import { type CliContext, CliError, commandName, EXIT, type ExitCode, print } fr
 import { escapeText, toJson } from './escape.ts'
 import { about } from './format.ts'
 import type { GlobalOptions } from './socket-path.ts'
-import { describeEvent, explainWait } from './story.ts'
+import { describeEvent, explainWait, recipientToTell } from './story.ts'
 
 export interface TestOptions {
   readonly from: string
@@ -95,7 +95,8 @@ async function follow(context: CliContext, client: AdminClient, { queueId, timeo
     const story = await client.get<StoryAnswer>(`/v1/messages/${queueId}`)
     const now = clock.now()
     for (const event of story.history.slice(told)) {
-      if (!quiet) for (const line of describeEvent(context, { event, recipient: null, now })) print(context, line)
+      const recipient = recipientToTell(event, story.recipients)
+      if (!quiet) for (const line of describeEvent(context, { event, recipient, now })) print(context, line)
     }
     told = story.history.length
     const left = end - clock.monotonicMs()

@@ -13,7 +13,7 @@ import { age, localTime, paint, shortTime, size } from './format.ts'
 import { originText } from './origin-text.ts'
 import { originalTo, stateName, stateStyle } from './rows.ts'
 import type { GlobalOptions } from './socket-path.ts'
-import { describeEvent, explainWait } from './story.ts'
+import { describeEvent, explainWait, recipientToTell } from './story.ts'
 import { createTable } from './table.ts'
 
 /** Newest messages of an address that are listed before the story of the last. */
@@ -103,11 +103,9 @@ async function tellStory(context: CliContext, client: AdminClient, { id, json }:
 
 /** Head, events in order, and where every recipient stands. */
 export function describeStory(context: CliContext, { message, recipients, history }: StoryAnswer, now: number): readonly string[] {
-  const several = recipients.length > 1
   const subject = message.header.subject === null ? [] : [`Subject: ${escapeText(decodeWords(message.header.subject))}`]
   const events = history.flatMap((event) => {
-    const recipient = several && event.recipient !== null ? (recipients[event.recipient]?.recipient ?? null) : null
-    const lines = describeEvent(context, { event, recipient, now })
+    const lines = describeEvent(context, { event, recipient: recipientToTell(event, recipients), now })
     return event.kind === 'accepted' ? [...lines, `${' '.repeat(shortTime(event.at, now).length + 2)}${escapeText(originText(message.origin))}`] : lines
   })
   return [

@@ -120,6 +120,8 @@ describe('acts on the queue', () => {
     expect(journal.notes).toEqual([
       { subsystem: 'admin', level: 'info', text: 'an operator changed the queue', facts: { act: 'hold', by: 'cli:root', changed: 1, pending: 0 } },
     ])
+    await post('/v1/queue/act', { act: 'hold', filter: { sender: 'nobody@a.example' }, by: 'cli:root' })
+    expect(journal.notes).toHaveLength(1)
   })
 
   it('are refused without a filter unless all are meant', async () => {

@@ -181,13 +181,43 @@ describe('changing the queue', () => {
     expect(server.store.state.history.at(-1)).toMatchObject({ kind: 'held', detail: { by: 'cli:ann' } })
     expect(await server.run(['queue', 'hold', id])).toMatchObject({
       exitCode: 4,
-      stderr: expect.stringContaining('nothing to hold: its recipients are held, not queued or leased'),
+      stderr: expect.stringContaining('nothing to hold: it is held, not queued or leased'),
     })
     expect((await server.run(['queue', 'release', id])).stdout).toBe('Released 1 recipient.\n')
     expect((await server.run(['queue', 'retry', id])).stdout).toBe('Due now: 1 recipient.\n')
     expect((await server.run(['queue', 'delete', id, '--json'])).stdout).toBe('{"changed":1,"pending":0}\n')
     expect(await server.store.admin.count({ states: ['queued'] })).toBe(1)
     expect(await server.run(['queue', 'delete', '00000000000'])).toMatchObject({ exitCode: 4, stderr: expect.stringContaining('no such message') })
+  })
+
+  it('names each of several ids to which nothing could be done', async () => {
+    const server = await startCliServer()
+    await fill(server.store, 2)
+    const [held, free] = [...new Set([...server.store.state.rows.values()].map(({ queueId }) => queueId))]
+    await server.run(['queue', 'hold', held ?? ''])
+    const argv = ['queue', 'release', held ?? '', free ?? '', '00000000000']
+    expect(await server.run(argv)).toMatchObject({
+      exitCode: 4,
+      stdout: 'Released 1 recipient.\n',
+      stderr: `${free}: nothing to release: it is queued, not held\n00000000000: nothing to release: there is no such message\n`,
+    })
+    expect(await server.run(argv)).toMatchObject({ exitCode: 4, stdout: '', stderr: expect.stringContaining('nothing to release: none of these is held') })
+    await server.run(['queue', 'hold', held ?? ''])
+    const asJson = await server.run([...argv, '--json'])
+    expect(JSON.parse(asJson.stdout)).toMatchObject({
+      changed: 1,
+      leftOut: [{ queueId: free }, { queueId: '00000000000', reason: 'there is no such message' }],
+    })
+    expect(asJson).toMatchObject({ exitCode: 4, stderr: '' })
+  })
+
+  it('names who held a message as people know him', async () => {
+    const server = await startCliServer()
+    await fill(server.store, 1)
+    const id = [...server.store.state.rows.values()][0]?.queueId ?? ''
+    await server.run(['queue', 'hold', id], { env: { USER: 'ann' } })
+    expect((await server.run(['trace', id])).stdout).toMatch(/held +by ann\n[\s\S]*\n {2}It is held by ann\.\n/)
+    expect((await server.run(['queue', 'list'])).stdout).toMatch(/\theld by ann\n$/)
   })
 
   it('says what happens to mail that is being sent just now', async () => {

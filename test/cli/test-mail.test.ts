@@ -22,6 +22,13 @@ describe('test', () => {
     expect(text).not.toMatch(/[^\r]\n|\r[^\n]/)
   })
 
+  it('names the recipient of each step where the address became several', async () => {
+    const server = await startCliServer()
+    server.control.also = ['bob@b.example']
+    server.control.afterSubmit = () => void acceptAndEndSubmitted(server, 'deliver')
+    expect((await server.run(argv)).stdout).toMatch(/ delivered +2\.\d\.\d {2}you@b\.example\n/)
+  })
+
   it('does not call delivered what a route threw away', async () => {
     const server = await startCliServer()
     server.control.afterSubmit = () => void acceptAndEndSubmitted(server, 'deliver', 'discard' as LaneKey)

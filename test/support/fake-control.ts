@@ -25,6 +25,8 @@ export interface FakeControl extends ServerControl {
   readonly levels: (readonly [string, string])[]
   readonly watchers: Set<(line: DialogueLine) => void>
   readonly filters: DialogueFilter[]
+  /** Recipients that a submitted message gets beside its own, as an alias would make them. */
+  also: readonly string[]
   /** Called after a submitted message was stored. */
   afterSubmit: (queueId: QueueId) => void
   /** Gives a line of dialogue to all who watch. */
@@ -45,6 +47,7 @@ export function createFakeControl(store: MemoryStore, now: () => EpochMs): FakeC
     levels: [],
     watchers: new Set(),
     filters: [],
+    also: [],
     afterSubmit: () => undefined,
     say(line) {
       const whole: DialogueLine = {
@@ -107,7 +110,7 @@ export function createFakeControl(store: MemoryStore, now: () => EpochMs): FakeC
       gate()
       control.submitted.push(request)
       const place = { kind: 'queued', lane: 'smtp:google/jira' as LaneKey, dueAt: now() } as const
-      const acceptance = makeAcceptance({ from: request.from, to: request.to, content: request.content, acceptedAt: now(), place })
+      const acceptance = makeAcceptance({ from: request.from, to: [...request.to, ...control.also], content: request.content, acceptedAt: now(), place })
       await store.queue.enqueue(acceptance)
       control.afterSubmit(acceptance.message.envelope.queueId)
       return acceptance.message.envelope.queueId
