@@ -27,8 +27,8 @@ interface Options {
 
 export function registerConfigCommands(program: Command, context: CliContext): void {
   const config = program.command('config').description('check, show and change the configuration')
-  const add = (usage: string, text: string, run: (options: Options, ...words: string[]) => void): Command => {
-    const command = config.command(usage).description(text)
+  const add = (usage: string, [text, ...examples]: readonly [string, ...string[]], run: (options: Options, ...words: string[]) => void): Command => {
+    const command = config.command(usage).description(text).addHelpText('after', examplesText(examples))
     if (program.options.every((option) => option.long !== '--json')) command.option('--json', 'answer in JSON')
     command.action((...parts: unknown[]) => {
       const words = parts.slice(0, command.registeredArguments.length) as string[]
@@ -36,17 +36,30 @@ export function registerConfigCommands(program: Command, context: CliContext): v
     })
     return command
   }
-  add('check', 'say everything that is wrong with the configuration', (options) => check(context, options)).option('--file <path>', 'check this file')
-  add('schema', 'print the schema, for editors (JSON Schema)', () => print(context, toJson(configJsonSchema(), 2)))
-  add('get [key]', 'print what is in force, or one key of it', (options, key) => get(context, options, key)).option(
+  const checkTexts = ['say everything that is wrong with the configuration', 'check', 'check --file new.yaml && mv new.yaml postern.yaml'] as const
+  add('check', checkTexts, (options) => check(context, options)).option('--file <path>', 'check this file')
+  add('schema', ['print the schema, for editors (JSON Schema)', 'schema > postern.schema.json'], () => print(context, toJson(configJsonSchema(), 2)))
+  const getTexts = ['print what is in force, or one key of it', 'get', 'get relays.google --resolved', 'get routes[0]'] as const
+  add('get [key]', getTexts, (options, key) => get(context, options, key)).option(
     '--resolved',
     'with all that is implied worked out, and whether secrets are set',
   )
-  add('set <key> <value>', 'change one key in the file; comments stay', (options, key = '', value = '') => change(context, options, { key, value }))
-  add('unset <key>', 'remove one key from the file', (options, key = '') => change(context, options, { key, value: null }))
-  add('diff', 'print what differs from the defaults', (options) => diff(context, options))
-  add('defaults [key]', 'print the defaults, or one of them', (options, key) => showKey(context, options, { all: defaultConfig(), key }))
+  const setTexts = [
+    'change one key in the file; comments stay',
+    'set hostname app.example.com',
+    'set retry.max 30m',
+    "set relays.google.tls '{ level: verify, ca: company-ca.pem }'",
+  ] as const
+  add('set <key> <value>', setTexts, (options, key = '', value = '') => change(context, options, { key, value }))
+  add('unset <key>', ['remove one key from the file', 'unset retry.max'], (options, key = '') => change(context, options, { key, value: null }))
+  add('diff', ['print what differs from the defaults', 'diff'], (options) => diff(context, options))
+  const defaultsTexts = ['print the defaults, or one of them', 'defaults', 'defaults limits.messageSize'] as const
+  add('defaults [key]', defaultsTexts, (options, key) => showKey(context, options, { all: defaultConfig(), key }))
   registerHashPassword(config, context)
+}
+
+function examplesText(examples: readonly string[]): string {
+  return ['\nExamples:', ...examples.map((example) => `  postern config ${example}`)].join('\n')
 }
 
 function requestOf(context: CliContext, options: Options): LoadRequest {

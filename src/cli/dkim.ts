@@ -51,16 +51,19 @@ export function registerDkim(program: Command, context: CliContext): void {
     .option('--selector <name>', 'name of the key in DNS (default: by the month, such as s202611)')
     .addOption(new Option('--type <type>', 'both makes two keys: not all receivers know Ed25519').choices(['rsa', 'ed25519', 'both']).default('rsa'))
     .addOption(new Option('--bits <number>', `size of an RSA key, ${RSA_BITS_MIN} to ${RSA_BITS_MAX}`).argParser(parseBits).default(RSA_BITS_MIN))
+    .addHelpText('after', '\nExamples:\n  postern dkim create example.com\n  postern dkim create example.com --type both')
     .action((domain: string, _options: unknown, command: Command) => create(context, domain, command.optsWithGlobals<CreateOptions>()))
   dkim
     .command('show')
     .description('Show the keys and the DNS records that belong to them.')
     .argument('[domain]', 'only the keys of this domain')
+    .addHelpText('after', '\nExamples:\n  postern dkim show\n  postern dkim show example.com')
     .action((domain: string | undefined, _options: unknown, command: Command) => show(context, domain, command.optsWithGlobals<DkimOptions>()))
   dkim
     .command('check')
     .description('Compare what is published in the DNS with the keys we sign with. Ends with 1 if something is wrong.')
     .argument('[domain]', 'only the keys of this domain')
+    .addHelpText('after', '\nExamples:\n  postern dkim check\n  postern dkim check example.com')
     .action((domain: string | undefined, _options: unknown, command: Command) => check(context, domain, command.optsWithGlobals<DkimOptions>()))
   dkim
     .command('rotate')
@@ -72,6 +75,10 @@ export function registerDkim(program: Command, context: CliContext): void {
 }
 
 const ROTATION = `
+Examples:
+  postern dkim rotate example.com
+  postern dkim rotate example.com && postern reload
+
 Call it until it says that all is done; each time it does one step:
   1. makes a new key, which waits, and prints its DNS record
   2. once that is published: the new key signs, the old one no more

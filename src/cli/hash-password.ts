@@ -14,6 +14,7 @@ const PASSWORD_OCTETS_MAX = 1024
 
 export function registerHashPassword(config: Command, context: CliContext): void {
   const command = config.command('hash-password').description('read a password (prompt or standard input) and print its hash for users')
+  command.addHelpText('after', '\nExamples:\n  postern config hash-password\n  postern config hash-password < FILE')
   command.action(async () => {
     const { json } = command.optsWithGlobals<{ readonly json?: boolean }>()
     const hash = await hashPassword(await readPassword(context, 'Password'))

@@ -30,6 +30,20 @@ export interface InitSurroundings extends InitMachine {
   readonly asRoot: boolean
 }
 
+const EXAMPLES = `
+Examples:
+  postern init                                         asks
+  postern init --type smarthost --relay smtp.example.com:587 --username app@example.com
+  postern init --type satellite --relay mail.example.com --hostname app17.example.com
+  postern init --type internet --hostname app.example.com
+
+Types:
+  internet    straight to the recipients' servers
+  smarthost   through a relay, with login
+  satellite   through a relay that knows this machine
+  local       nothing leaves, all is kept
+  none        writes nothing`
+
 export function registerInit(program: Command, context: CliContext, surroundings?: InitSurroundings): void {
   const command = program
     .command('init')
@@ -46,6 +60,7 @@ export function registerInit(program: Command, context: CliContext, surroundings
     .option('--data <folder>', 'folder of the queue')
     .option('--output <path>', 'file to write')
     .option('--force', 'overwrite a file that is there')
+    .addHelpText('after', EXAMPLES)
   if (program.options.every((option) => option.long !== '--json')) command.option('--json', 'answer in JSON')
   command.action(async () => {
     const around = surroundings ?? { questions: terminalQuestions(context), asRoot: isRoot(), aliasesFile: '/etc/aliases', findUser }

@@ -8,32 +8,39 @@
 import { realpathSync } from 'node:fs'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
-import { CommanderError } from 'commander'
+import { type Command, CommanderError } from 'commander'
 import type { ErrorAnswer } from '../admin/api-types.ts'
 import { asTyped, type CliContext, CliError, EXIT, remark } from './context.ts'
-import { toJson } from './escape.ts'
+import { escapeText, toJson } from './escape.ts'
 import { fileRefusal } from './file-refusal.ts'
 import { paint } from './format.ts'
 import { boundMemory } from './memory-bounds.ts'
 import { buildProgram } from './program.ts'
 import { createRealContext } from './real-context.ts'
+import { commandMeant, usageSentence } from './usage-words.ts'
 
 /** Runs one command to its end. `argv` is without the interpreter and the script. Never rejects. */
 export async function main(argv: readonly string[], context: CliContext): Promise<void> {
   const wantsJson = argv.includes('--json')
+  const program = await buildProgram(context, argv)
   try {
-    const program = await buildProgram(context, argv)
     await program.parseAsync([...argv], { from: 'user' })
   } catch (error) {
-    report(error, context, wantsJson)
+    report(error instanceof CommanderError ? (asUsage(error, program, argv) ?? error) : error, context, wantsJson)
   }
+}
+
+/** Null: help was shown, because it was asked for or no command was given; the parser has done that itself. */
+function asUsage({ code, exitCode, message }: CommanderError, program: Command, argv: readonly string[]): CliError | null {
+  if (exitCode === 0 || code === 'commander.help') return null
+  const hint = `Explained by: ${commandMeant(program, argv)} --help`
+  return new CliError(EXIT.usage, escapeText(usageSentence(message)), { code: 'usage', hint })
 }
 
 function report(error: unknown, context: CliContext, wantsJson: boolean): void {
   if (error instanceof CommanderError) {
     context.setExitCode(error.exitCode === 0 ? EXIT.ok : EXIT.usage)
-    // Commander has said it already, unless it was told to leave that to us.
-    if (wantsJson && error.exitCode !== 0) remark(context, toJson(usageAnswer(error)))
+    if (wantsJson && error.exitCode !== 0) remark(context, toJson(NO_COMMAND))
     return
   }
   if (error instanceof CliError) {
@@ -53,10 +60,7 @@ function report(error: unknown, context: CliContext, wantsJson: boolean): void {
   remark(context, `postern: this is a bug, please report it:\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
 }
 
-function usageAnswer({ code, message }: CommanderError): ErrorAnswer {
-  const text = code === 'commander.help' ? 'no command was given' : message.replace(/^error: /, '')
-  return { error: { code: 'usage', message: text, hint: 'Add --help for an explanation.' } }
-}
+const NO_COMMAND: ErrorAnswer = { error: { code: 'usage', message: 'no command was given', hint: 'Add --help for an explanation.' } }
 
 function isStartedDirectly(): boolean {
   const started = process.argv[1]

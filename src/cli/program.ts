@@ -4,18 +4,17 @@
  * The groups that need the configuration's schema are left out when another command was asked
  * for: `postern status` must answer at once.
  */
-import { Command } from 'commander'
+import { Command, Help } from 'commander'
 import { readVersion } from '../app/version.ts'
 import { registerCaptured } from './captured.ts'
 import { registerCompletion } from './completion.ts'
-import type { CliContext } from './context.ts'
+import { asTyped, type CliContext } from './context.ts'
 import { registerDoctor } from './doctor.ts'
-import { escapeContent } from './escape.ts'
 import { registerLog } from './log.ts'
 import { registerQueue } from './queue.ts'
 import { registerRewrite } from './rewrite.ts'
 import { registerServe } from './serve.ts'
-import { registerServer } from './server-commands.ts'
+import { registerRoute, registerServer } from './server-commands.ts'
 import { registerStatus } from './status.ts'
 import { registerTest } from './test.ts'
 import { registerTrace } from './trace.ts'
@@ -31,6 +30,13 @@ Examples:
 Exit codes: 0 all right, 1 failed, 2 wrong usage, 3 no server is running, 4 refused or not found,
 5 not finished in time. docs/cli.md says more.`
 
+/** In the help of the whole program. */
+const GROUPS: readonly (readonly [heading: string, names: readonly string[]])[] = [
+  ['The server:', ['serve', 'status', 'doctor', 'reload', 'backup']],
+  ['Mail:', ['test', 'queue', 'captured', 'trace', 'log', 'route', 'rewrite']],
+  ['Set-up:', ['init', 'config', 'dkim']],
+]
+
 /** Commands that do without the configuration's schema. */
 const LIGHT = new Set(['serve', 'status', 'queue', 'captured', 'trace', 'log', 'test', 'route', 'rewrite', 'reload', 'backup', 'doctor'])
 
@@ -39,23 +45,28 @@ export async function buildProgram(context: CliContext, argv: readonly string[])
   program
     .description('The outgoing mail agent for the servers you run.')
     .version(readVersion(), '-V, --version', 'print the version')
-    .option('--socket <path>', 'admin socket of the running server')
-    .option('--config <path>', 'configuration file; its admin socket is used')
+    .option('--socket <path>', 'admin socket of the running server (default: as the configuration says)')
+    .option('--config <path>', 'configuration file (default: ./postern.yaml, else /etc/postern/postern.yaml)')
     .option('--json', 'answer in JSON')
     .helpOption('-h, --help', 'explain a command')
+    .commandsGroup('Else:')
     .helpCommand('help [command]', 'explain a command')
     .addHelpText('after', EXAMPLES)
-    .showHelpAfterError('(add --help for an explanation)')
     .configureHelp({
       showGlobalOptions: true,
+      visibleCommands: (command) => new Help().visibleCommands(command).filter((one) => command === program || one.name() !== 'help'),
+      // Those of a group, such as of `log`, are not for the commands in it.
+      visibleGlobalOptions: (command) => (command === program ? [] : [...program.options]),
       subcommandDescription: (command) => asSentence(command.summary() || command.description()),
       commandDescription: (command) => asSentence(command.description()),
     })
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => context.stdout.write(text),
-      // Quotes arguments as they were given: a script may have filled them with anything.
-      writeErr: (text) => (argv.includes('--json') ? true : context.stderr.write(escapeContent(text))),
+      writeOut: (text) => context.stdout.write(asTyped(context, text)),
+      // Only the help of a group that was called without a command.
+      writeErr: (text) => (argv.includes('--json') ? true : context.stderr.write(asTyped(context, text))),
+      // `main` says it, like every other error.
+      outputError: () => undefined,
       getOutHelpWidth: () => context.columns,
       getErrHelpWidth: () => context.columns,
       getOutHasColors: () => context.colour,
@@ -63,23 +74,25 @@ export async function buildProgram(context: CliContext, argv: readonly string[])
     })
   registerServe(program, context)
   registerStatus(program, context)
+  registerDoctor(program, context)
+  registerServer(program, context)
+  registerTest(program, context)
   registerQueue(program, context)
   registerCaptured(program, context)
   registerTrace(program, context)
   registerLog(program, context)
-  registerTest(program, context)
-  registerServer(program, context)
+  registerRoute(program, context)
   registerRewrite(program, context)
-  registerDoctor(program, context)
   if (!isLight(argv)) await registerHeavy(program, context)
   registerCompletion(program, context)
+  for (const [heading, names] of GROUPS) for (const command of program.commands) if (names.includes(command.name())) command.helpGroup(heading)
   return program
 }
 
 async function registerHeavy(program: Command, context: CliContext): Promise<void> {
   const [{ registerConfigCommands }, { registerInit }, { registerDkim }] = await Promise.all([import('./config.ts'), import('./init.ts'), import('./dkim.ts')])
-  registerConfigCommands(program, context)
   registerInit(program, context)
+  registerConfigCommands(program, context)
   registerDkim(program, context)
 }
 

@@ -16,12 +16,11 @@ interface RouteOptions {
 }
 
 export function registerServer(program: Command, context: CliContext): void {
-  registerRoute(program, context)
   registerReload(program, context)
   registerBackup(program, context)
 }
 
-function registerRoute(program: Command, context: CliContext): void {
+export function registerRoute(program: Command, context: CliContext): void {
   program
     .command('route')
     .description('Ask which way mail goes.')
@@ -107,7 +106,7 @@ function registerBackup(program: Command, context: CliContext): void {
     .argument('<file>', 'must not exist yet; written by the server, with its rights')
     .addHelpText(
       'after',
-      '\nExamples:\n  postern backup /var/backups/postern-monday.db\n\nTo restore: stop the server, put the file in place of the queue in the data folder, start again.',
+      '\nExamples:\n  postern backup /var/backups/postern-monday.db\n\nTo restore: stop the server, put the file into an empty data folder under the name queue.db, start again.\nNever beside a queue.db-wal that is there: what that log holds would be laid over the copy.',
     )
     .action(async (file: string, _options: unknown, command: Command) => {
       const globals = command.optsWithGlobals<GlobalOptions>()

@@ -203,7 +203,7 @@ describe('usage', () => {
   })
 
   it.each([
-    [['queue', 'show', 'nope'], "command-argument value 'nope' is invalid"],
+    [['queue', 'show', 'nope'], "<id> cannot be 'nope'. A queue id has eleven letters and digits"],
     [['status', '--what\u001b[2J'], 'unknown option'],
     [['queue', 'lst'], "unknown command 'lst'"],
     [[], 'no command was given'],

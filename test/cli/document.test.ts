@@ -4,6 +4,8 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { ERROR_CODES } from '../../src/admin/errors.ts'
 import { type CliContext, EXIT } from '../../src/cli/context.ts'
 import { buildProgram } from '../../src/cli/program.ts'
+import { runCli } from '../support/cli-run.ts'
+import { createFakeClock } from '../support/fake-clock.ts'
 
 const text = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8')
 let program: Command
@@ -51,6 +53,27 @@ describe('docs/cli.md', () => {
 })
 
 describe('the help of every command', () => {
+  it('shows examples of it', async () => {
+    for (const { path } of commandsOf(program)) {
+      const { stdout, exitCode } = await runCli([...path.split(' ').slice(1), '--help'], { clock: createFakeClock() })
+      expect(exitCode, path).toBe(0)
+      expect(stdout, path).toMatch(new RegExp(`\nExamples:\n  ${path}`))
+    }
+  })
+
+  it('is as it must be typed where npx runs it', async () => {
+    const { stdout } = await runCli(['queue', 'show', '--help'], { clock: createFakeClock(), env: { npm_command: 'exec' } })
+    expect(stdout).toContain('Usage: npx postern queue show ')
+    expect(stdout).toContain('\n  npx postern queue show 07M8QW4T3ZK\n')
+    expect(stdout.match(/(?<!npx )postern queue/g)).toBeNull()
+  })
+
+  it('names every command of the program in a group, and no options of a neighbour', async () => {
+    const { stdout } = await runCli(['--help'], { clock: createFakeClock() })
+    expect([...stdout.matchAll(/^(\S.*):$/gm)].map(([, heading]) => heading)).toEqual(['Options', 'The server', 'Mail', 'Set-up', 'Else', 'Examples'])
+    expect((await runCli(['log', 'level', '--help'], { clock: createFakeClock() })).stdout).not.toContain('--follow')
+  })
+
   it('has a description, and says what every option is for', () => {
     for (const { path, command } of commandsOf(program)) {
       expect(command.description(), path).not.toBe('')

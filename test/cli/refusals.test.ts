@@ -36,3 +36,26 @@ describe('a place where nothing can be written', () => {
     expect(readdirSync(dirname(folder)).filter((name) => name.startsWith(`.${basename(folder)}`))).toEqual([])
   })
 })
+
+describe('a command line that is not understood', () => {
+  it.each([
+    [['stauts'], "unknown command 'stauts'. Did you mean status?", 'postern'],
+    [['queue', 'lst'], "unknown command 'lst'. Did you mean list?", 'postern queue'],
+    [['status', '--jsn'], "unknown option '--jsn'. Did you mean --json?", 'postern status'],
+    [['queue', 'show'], '<id> is missing', 'postern queue show'],
+    [['queue', 'show', 'nope'], "<id> cannot be 'nope'. A queue id has eleven letters and digits, as `postern queue list` shows them.", 'postern queue show'],
+    [['log', '--limit', 'many'], "--limit cannot be 'many'. It is a whole number from 1, or `all`.", 'postern log'],
+    [['log', 'level', 'loud'], "<level> cannot be 'loud'. Allowed choices are debug, info, warn, error.", 'postern log level'],
+    [['test', '--from', 'a@b.example'], '--to <address> is missing', 'postern test'],
+    [['test', '--from'], '--from needs a value: --from <address>', 'postern test'],
+    [['status', 'now'], "too many arguments for 'status'. Expected 0 arguments but got 1: now.", 'postern status'],
+    [['queue', 'show', '\u001b[2J'], "<id> cannot be '\\x1b[2J'. A queue id", 'postern queue show'],
+  ])('%j is told like every other error, with where to read more', async (argv, sentence, command) => {
+    const { stdout, stderr, exitCode } = await run('/nonexistent', ...argv)
+    expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 2 })
+    expect(stderr.split('\n')[0]).toContain(`postern: ${sentence}`)
+    expect(stderr).toContain(`\n  Explained by: ${command} --help\n`)
+    const asJson = JSON.parse((await run('/nonexistent', ...argv, '--json')).stderr)
+    expect(asJson).toMatchObject({ error: { code: 'usage', message: expect.stringContaining(sentence), hint: `Explained by: ${command} --help` } })
+  })
+})

@@ -98,7 +98,7 @@ describe('test', () => {
 
   it('wants a sender and a recipient', async () => {
     const server = await startCliServer()
-    expect(await server.run(['test', '--from', 'a@b'])).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("'--to <address>' not specified") })
+    expect(await server.run(['test', '--from', 'a@b'])).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--to <address> is missing') })
   })
 })
 
