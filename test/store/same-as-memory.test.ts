@@ -72,7 +72,7 @@ async function carryOut({ store, leases }: Driven, op: Operation, made: ReturnTy
     const due = claimAll({ now: later(op.now), leaseUntil, closedLanes: op.kind === 'claim' && op.closed ? [LANE] : [] })
     const claimed = op.kind === 'claim' ? await store.queue.claimDue(due) : await store.queue.claimAged(aged)
     for (const one of claimed) leases.set(one.recipient.id, { recipientId: one.recipient.id, token: one.token })
-    return claimed.map((one) => `${one.recipient.id} ${one.attempts} ${one.dueAt} ${one.delayNoticeSent}`).sort()
+    return claimed.map((one) => `${one.recipient.id} ${one.attempts} ${one.dueAt} ${one.delayNoticeSent} ${one.released}`).sort()
   }
   if (op.kind === 'settle') {
     const lease = leases.get(pick(op.which) ?? '')
@@ -120,7 +120,7 @@ describe('two stores', () => {
         expect(await picture(one as Driven)).toEqual(await picture(two as Driven))
         await sqlite.close()
       }),
-      { numRuns: 25 },
+      { numRuns: 25, interruptAfterTimeLimit: 50_000 },
     )
   }, 60_000)
 })

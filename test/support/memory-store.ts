@@ -268,7 +268,8 @@ export function endLease(state: MemoryState, row: MemoryRow, event: RecipientEve
 
 function reclaim(state: MemoryState, request: ReclaimRequest): readonly RecipientId[] {
   const taken: RecipientId[] = []
-  for (const row of state.rows.values()) {
+  // History has them in the order in which their leases ended.
+  for (const row of [...state.rows.values()].sort((a, b) => a.leaseUntil - b.leaseUntil)) {
     if (row.state !== 'leased' || !(request.all || row.leaseUntil < request.now)) continue
     taken.push(row.id)
     row.reclaims += 1
