@@ -60,7 +60,7 @@ function unknownStep(path: KeyPath): string | null {
   const known = keysAt(path.slice(0, depth))
   const near = nearest(String(path[depth]), known)
   const where = depth === 0 ? '' : ` under ${path.slice(0, depth).join('.')}`
-  return `there is no key ${quote(String(path[depth]))}${where}${known.length === 0 ? '' : `; one of ${known.join(', ')}`}.${near === null ? '' : ` Did you mean ${quote(near)}?`}`
+  return `there is no key ${quote(String(path[depth]))}${where}${known.length === 0 || near !== null ? '' : `; one of ${known.join(', ')}`}.${near === null ? '' : ` Did you mean ${quote(near)}?`}`
 }
 
 function typedValue(path: KeyPath, typed: string): unknown {

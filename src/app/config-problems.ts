@@ -154,8 +154,8 @@ function unknownKey(path: KeyPath): KeyedFault {
   const fault: Fault = {
     code: 'unknown-key',
     message: 'there is no such key',
-    allowed: `one of ${known.join(', ')}`,
-    ...(near === null ? {} : { remedy: `Did you mean ${quote(near)}?` }),
+    // All of them would hide the one that was meant.
+    ...(near === null ? { allowed: `one of ${known.join(', ')}` } : { remedy: `Did you mean ${quote(near)}?` }),
   }
   return { path, part: 'key', fault }
 }

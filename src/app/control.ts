@@ -20,7 +20,7 @@ import type { ServerJournal } from './journal.ts'
 export interface ControlParts {
   readonly version: string
   readonly hostname: () => string
-  readonly configFile: string | null
+  readonly configFile: () => string | null
   readonly intake: Intake
   readonly delivery: Delivery
   /** Null: no address is changed. */
@@ -45,7 +45,7 @@ export function createControl(parts: ControlParts): ServerControl {
         startedAt,
         now: clock.now(),
         hostname: parts.hostname(),
-        configFile: parts.configFile,
+        configFile: parts.configFile(),
         listeners: intake.status(),
         underPressure: intake.underPressure(),
         intakePaused: parts.intakePaused(),

@@ -68,6 +68,7 @@ export async function runServer(options: ServeOptions): Promise<number> {
   const reloader = createReloader({
     initial: settings,
     read: createRereader(loaded, options.configPath),
+    configFile: loaded.file,
     intake,
     delivery: server.delivery,
     retention: server.retention,
@@ -81,7 +82,7 @@ export async function runServer(options: ServeOptions): Promise<number> {
   const control = createControl({
     version: readVersion(),
     hostname: () => reloader.current().hostname,
-    configFile: loaded.file,
+    configFile: () => reloader.configFile(),
     intake,
     delivery: server.delivery,
     rewriter: server.rewriting.rewriter,

@@ -92,11 +92,17 @@ function registerReload(program: Command, context: CliContext): void {
         print(context, toJson(answer, 2))
         return
       }
-      print(context, answer.changed.length === 0 ? 'Read again; nothing has changed.' : `Changed: ${answer.changed.map(escapeText).join(', ')}`)
+      print(context, whatChanged(answer))
       if (answer.needsRestart.length > 0)
         print(context, paint(context, 'yellow', `Takes effect after a restart only: ${answer.needsRestart.map(escapeText).join(', ')}`))
       for (const warning of answer.warnings) print(context, `warning: ${escapeText(warning)}`)
     })
+}
+
+function whatChanged({ changed, configFile }: ReloadResult): string {
+  if (changed.length > 0) return `Changed: ${changed.map(escapeText).join(', ')}`
+  if (configFile === null) return 'There is no configuration file: the built-in defaults stay in force.'
+  return `Read ${escapeText(configFile)} again: nothing in it has changed.`
 }
 
 function registerBackup(program: Command, context: CliContext): void {

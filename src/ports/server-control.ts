@@ -98,6 +98,8 @@ export interface ReloadResult {
   readonly needsRestart: readonly string[]
   /** What of the configuration may not be meant so, in sentences with file and line. */
   readonly warnings: readonly string[]
+  /** Null: there is none, the defaults are in force. */
+  readonly configFile: string | null
 }
 export interface DialogueFilter {
   readonly relay: string | null

@@ -16,11 +16,12 @@ interface Bench {
   refusal: Error | null
 }
 
-function setup(first = 'limits: { hops: 10 }'): Bench {
+/** Null: started without a file. */
+function setup(first: string | null = 'limits: { hops: 10 }'): Bench {
   const cwd = makeTempFolder()
   const file = join(cwd, 'postern.yaml')
   const write = (yaml: string): void => writeFileSync(file, `hostname: app.example.com\n${yaml}\n`)
-  write(first)
+  if (first !== null) write(first)
   const loaded = loadConfig({ explicitPath: null, env: {}, cwd, systemPath: null })
   const taken: string[] = []
   const notes: string[] = []
@@ -33,6 +34,7 @@ function setup(first = 'limits: { hops: 10 }'): Bench {
     reloader: createReloader({
       initial: buildSettings(loaded),
       read: createRereader(loaded, null),
+      configFile: loaded.file,
       intake: {
         async reload(settings: IntakeSettings) {
           if (bench.refusal !== null) throw bench.refusal
@@ -58,9 +60,9 @@ function setup(first = 'limits: { hops: 10 }'): Bench {
 
 describe('reload', () => {
   it('hands the new settings to all parts and says what has changed', async () => {
-    const { reloader, taken, write } = setup()
+    const { reloader, taken, write, file } = setup()
     write('limits: { hops: 20 }')
-    expect(await reloader.reload()).toEqual({ changed: ['limits.hops'], needsRestart: [], warnings: [] })
+    expect(await reloader.reload()).toEqual({ changed: ['limits.hops'], needsRestart: [], warnings: [], configFile: file })
     expect(taken).toEqual(['intake 20', 'tls may', 'delivery', 'retention', 'dns 5000', 'signer refuse', 'rewriting 0'])
   })
 
@@ -72,6 +74,17 @@ describe('reload', () => {
     expect(reloader.current()).toBe(before)
     expect(taken).toEqual([])
     expect(notes).toEqual(['error: reload refused, nothing was changed'])
+  })
+
+  it('takes a file that came since the start, and then never does without it', async () => {
+    const { reloader, file, write } = setup(null)
+    expect(reloader.configFile()).toBeNull()
+    write('limits: { hops: 20 }')
+    expect(await reloader.reload()).toMatchObject({ changed: ['limits.hops', 'hostname'], configFile: file })
+    expect(reloader.configFile()).toBe(file)
+    rmSync(file)
+    await expect(reloader.reload()).rejects.toThrow('there is no such file')
+    expect(reloader.configFile()).toBe(file)
   })
 
   it.each([

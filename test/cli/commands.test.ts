@@ -133,6 +133,10 @@ describe('route, reload, backup', () => {
     expect((await server.run(['reload'])).stdout).toBe(
       'Changed: relays.google.tls\nTakes effect after a restart only: data\nwarning: postern.yaml:3:5: routes[5]: never\\x1b\n',
     )
+    server.control.reloaded = { changed: [], needsRestart: [], warnings: [] }
+    expect((await server.run(['reload'])).stdout).toBe('Read postern.yaml again: nothing in it has changed.\n')
+    server.control.reloaded = { ...server.control.reloaded, configFile: null }
+    expect((await server.run(['reload'])).stdout).toBe('There is no configuration file: the built-in defaults stay in force.\n')
     await server.store.queue.enqueue(makeAcceptance({ place: heldPlace('x') }))
     expect((await server.run(['backup', 'b.db'])).stdout).toContain(`1 message copied to ${server.folder}/b.db`)
     expect(existsSync(`${server.folder}/b.db`)).toBe(true)

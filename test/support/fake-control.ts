@@ -4,7 +4,7 @@
  */
 import type { EpochMs, LaneKey, QueueId } from '../../src/core/brand.ts'
 import type { DialogueLine, Journal, Subsystem } from '../../src/ports/journal.ts'
-import type { DialogueFilter, LaneStatus, ServerControl, ServerStatus, SubmitRequest } from '../../src/ports/server-control.ts'
+import type { DialogueFilter, LaneStatus, ReloadResult, ServerControl, ServerStatus, SubmitRequest } from '../../src/ports/server-control.ts'
 import { makeAcceptance } from './make-message.ts'
 import type { MemoryStore } from './memory-store.ts'
 
@@ -27,6 +27,8 @@ export interface FakeControl extends ServerControl {
   readonly filters: DialogueFilter[]
   /** Recipients that a submitted message gets beside its own, as an alias would make them. */
   also: readonly string[]
+  /** Laid over the answer of every reload. */
+  reloaded: Partial<ReloadResult>
   /** Called after a submitted message was stored. */
   afterSubmit: (queueId: QueueId) => void
   /** Gives a line of dialogue to all who watch. */
@@ -48,6 +50,7 @@ export function createFakeControl(store: MemoryStore, now: () => EpochMs): FakeC
     watchers: new Set(),
     filters: [],
     also: [],
+    reloaded: {},
     afterSubmit: () => undefined,
     say(line) {
       const whole: DialogueLine = {
@@ -68,7 +71,13 @@ export function createFakeControl(store: MemoryStore, now: () => EpochMs): FakeC
     },
     async reload() {
       gate()
-      return { changed: ['relays.google.tls'], needsRestart: ['data'], warnings: ['postern.yaml:3:5: routes[5]: never\u001b'] }
+      return {
+        changed: ['relays.google.tls'],
+        needsRestart: ['data'],
+        warnings: ['postern.yaml:3:5: routes[5]: never\u001b'],
+        configFile: 'postern.yaml',
+        ...control.reloaded,
+      }
     },
     async explainRoute({ from, to, submitter, header }) {
       gate()
