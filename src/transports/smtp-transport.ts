@@ -61,7 +61,6 @@ class SmtpTransport implements Transport {
   readonly #memory = new HostMemory()
   readonly #targets = new RelayTargets()
   readonly #pool: SessionPool
-  /** One listener for each signal, however many rides share it. */
 
   constructor(parts: SmtpTransportParts) {
     this.#parts = parts
