@@ -61,7 +61,7 @@ const TOO_DEEP: PlacedFault = {
 /** The parser descends by recursion: tens of thousands of brackets take the stack. */
 function parseOrNull(text: string, lineCounter: LineCounter): Document.Parsed | null {
   try {
-    return parseDocument(text, { prettyErrors: false, lineCounter, merge: false, strict: true })
+    return parseDocument(text, { prettyErrors: false, lineCounter, merge: false, strict: true, logLevel: 'error' })
   } catch (fault) {
     if (fault instanceof RangeError) return null
     throw fault

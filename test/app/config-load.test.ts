@@ -1,6 +1,7 @@
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import process from 'node:process'
+import { describe, expect, it, vi } from 'vitest'
 import { loadConfig } from '../../src/app/config.ts'
 import { readCertificatePair } from '../../src/app/config-certificates.ts'
 import { ConfigError, formatProblem } from '../../src/app/config-errors.ts'
@@ -187,6 +188,14 @@ describe('certificates are looked at', () => {
     writeFileSync(join(folder, 'junk.pem'), 'junk')
     expect(problemsOf(load)).toEqual(['tls-invalid postern.yaml:5:31: relays.g.tls.ca: "junk.pem" holds no certificate in PEM form.'])
   })
+})
+
+it('a mapping as a key is told in our words only', () => {
+  const warned = vi.spyOn(process, 'emitWarning')
+  const cwd = makeTempFolder()
+  writeFileSync(join(cwd, 'postern.yaml'), '{ hunter2: x }: y\n')
+  expect(() => loadConfig({ explicitPath: null, env: {}, cwd, systemPath: null })).toThrow('there is no such key')
+  expect(warned).not.toHaveBeenCalled()
 })
 
 it('an admin socket whose path is too long is refused', () => {
