@@ -7,7 +7,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { type Document, isCollection, isMap, isNode, isPair, isScalar, isSeq, type Pair, parseDocument, stringify, type YAMLMap } from 'yaml'
-import { type KeyPath, valueAt } from './config-path.ts'
+import { formatKeyPath, type KeyPath, valueAt } from './config-path.ts'
 
 /** The text with that value; throws a RangeError if the path leads through something that is no mapping or list. */
 export function setInText(text: string, path: KeyPath, value: unknown): string {
@@ -40,11 +40,17 @@ function setIn(document: Document, path: KeyPath, value: unknown): void {
     const node = document.getIn(above, true)
     const isEmpty = node === undefined || (isScalar(node) && node.value === null)
     if (isEmpty) document.setIn(above, document.createNode(typeof step === 'number' ? [] : {}))
-    else if (!isCollection(node)) throw new RangeError(`${above.join('.')} is neither a mapping nor a list`)
+    else if (!isCollection(node)) throw new RangeError(shortForm(above, step))
     else if (isSeq(node) && !(typeof step === 'number' && step <= node.items.length))
       throw new RangeError(`the list ${above.join('.')} has ${node.items.length} entries; give the number of one, from 0`)
   }
   document.setIn(path, document.createNode(value))
+}
+
+/** `tls: verify` has no keys below it, though what it stands for has. */
+function shortForm(above: KeyPath, step: KeyPath[number] | undefined): string {
+  const key = formatKeyPath(above)
+  return `${key} is a single value here, with nothing below it; set the whole of ${key}, such as '{ ${step}: VALUE }'`
 }
 
 /** The first candidate that says exactly what is wanted. */

@@ -9,13 +9,12 @@ import { dirname } from 'node:path'
 import process from 'node:process'
 import { createAdminServer } from '../admin/server.ts'
 import { createIntake } from '../intake/intake.ts'
+import { announce } from './announce.ts'
 import { compose } from './compose.ts'
-import { type LoadedConfig, loadConfig } from './config.ts'
-import { formatProblem } from './config-errors.ts'
+import { loadConfig } from './config.ts'
 import { createControl, withWake } from './control.ts'
 import { createDialogueHub } from './dialogue-hub.ts'
 import { type DoctorAtStartParts, examineAtStart } from './doctor-at-start.ts'
-import { firstSteps } from './first-steps.ts'
 import { createJournal, type ServerJournal } from './journal.ts'
 import { openMailboxes } from './mailbox-opener.ts'
 import { createRealClock } from './real-clock.ts'
@@ -126,39 +125,6 @@ function refused(): void {
 function logFormat(settings: ServerSettings, options: ServeOptions): 'json' | 'pretty' {
   if (settings.log.format !== 'auto') return settings.log.format
   return settings.log.file === null && options.outputIsTerminal ? 'pretty' : 'json'
-}
-
-function announce(
-  options: ServeOptions,
-  journal: ServerJournal,
-  facts: { readonly loaded: LoadedConfig; readonly settings: ServerSettings; readonly warnings: readonly string[] },
-): void {
-  const { loaded, settings } = facts
-  const warnings = [...loaded.warnings.map(formatProblem), ...facts.warnings]
-  const listeners = settings.intake.listeners.map((listener) => listener.url)
-  options.print(
-    firstSteps({
-      listeners,
-      dataFolder: settings.dataFolder,
-      configFile: loaded.file,
-      command: options.command,
-      ways: waysOf(settings.delivery),
-      capturing: waysOf(settings.delivery).length === 0,
-      warnings,
-    }),
-  )
-  for (const warning of warnings) journal.note('config', 'warn', warning)
-  journal.note('server', 'info', 'ready', { version: readVersion(), listeners, data: settings.dataFolder, pid: process.pid })
-}
-
-/** Where mail leaves to, by the routes in their order. */
-function waysOf({ routes }: ServerSettings['delivery']): readonly string[] {
-  const ways = routes.flatMap(({ target }) => {
-    if (target.kind === 'relay') return [`relay ${target.relay}`]
-    if (target.kind === 'mx') return ["the recipients' own servers"]
-    return target.kind === 'local' ? ['mailboxes of this machine'] : []
-  })
-  return [...new Set(ways)]
 }
 
 /** A bug ends the process: what it was doing is in the store, its leases are reclaimed. */

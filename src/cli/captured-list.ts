@@ -54,6 +54,11 @@ export async function showCaptured(
       code: 'not-found',
       hint: 'Hand in a mail, for example with `postern test --from a@example.com --to b@example.com`.',
     })
+  const { count: ofIt } = await client.get<CountAnswer>('/v1/queue/count', filterQuery({ ...CAPTURED, queueIds: [id] }))
+  // One that is not known is told by what asks for it.
+  const known = ofIt > 0 || (await client.get<CountAnswer>('/v1/queue/count', filterQuery({ queueIds: [id] }))).count === 0
+  if (!known)
+    throw new CliError(EXIT.refused, `${id} was not captured`, { code: 'not-found', hint: `Any message is shown by: postern queue show ${id} --content` })
   if (options.facts || globals.json === true) await showMessage(context, globals, { id })
   else await printContent(context, client, id)
 }

@@ -162,9 +162,15 @@ function nextSteps(context: CliContext, file: string, answers: InitAnswers, arou
       ? [`Give root's mail:  ${command} config set local.root WHOM   (until then it is kept here)`]
       : []),
     `Start the server:  ${command} serve`,
-    `Send a first mail: ${command} test --from you@${answers.hostname} --to you@example.com`,
+    `Send a first mail: ${command} test --from ${senderThatIsTaken(answers)} --to you@example.com`,
     `Point your applications at ${first.replace(/^smtps?:\/\//, '')}.`,
   ]
+}
+
+/** Relays often take nothing but the address of the login. */
+function senderThatIsTaken({ relay, hostname }: InitAnswers): string {
+  const username = relay?.login?.username ?? ''
+  return /^[\w.+-]+@[\w.-]+$/.test(username) ? username : `you@${hostname}`
 }
 
 function finish(

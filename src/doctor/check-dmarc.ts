@@ -69,6 +69,7 @@ async function alignmentOf(domain: string, sent: readonly SentMail[], dns: DnsRe
   if (example === undefined) return say.ok(`${countOf(messagesOf(own))} of the last day looked at, all aligned by signature or reverse-path`)
   const signed = example.signedBy.length === 0 ? 'not signed' : `signed by ${example.signedBy.join(', ')}`
   const says = `${messagesOf(unaligned)} of ${countOf(messagesOf(own))} of the last day are not aligned: From ${domain}, reverse-path ${example.envelope ?? '<>'}, ${signed}`
+  if (!domain.includes('.')) return say.warning(says, NO_DOMAIN)
   if (example.departure.kind === 'relay' && example.signedBy.length === 0) {
     return say.warning(
       `${says} here; relay ${example.departure.relay} may sign`,
@@ -78,6 +79,9 @@ async function alignmentOf(domain: string, sent: readonly SentMail[], dns: DnsRe
   const remedy = `Sign them (postern dkim create ${domain}), or let the application use a sender address of ${domain}.`
   return policy.kind === 'found' && policy.policy !== 'none' ? say.fault(`${says}; the policy is ${policy.policy}`, remedy) : say.warning(says, remedy)
 }
+
+/** Nobody can publish a key for a bare host name. */
+const NO_DOMAIN = 'No receiver knows this name: give hostname a full one, or dsn.from for reports, and applications a sender address of your domain.'
 
 function messagesOf(sent: readonly SentMail[]): number {
   return sent.reduce((sum, { messages }) => sum + messages, 0)

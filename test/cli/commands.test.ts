@@ -102,7 +102,7 @@ describe('captured', () => {
         { subject: `mail ${i}`, acceptedAt: (NOON - i * 60_000) as EpochMs, content: `Subject: mail ${i}\r\n\r\n`, prefix: '' },
         'captured',
       )
-    await acceptAndEnd(server.store, { subject: 'sent' }, 'delivered')
+    const sent = await acceptAndEnd(server.store, { subject: 'sent' }, 'delivered')
     expect((await server.run(['captured', 'list'])).lines.map((line) => line.split('\t')[5])).toEqual(['mail 3', 'mail 2', 'mail 1', 'mail 0'])
     const two = await server.run(['captured', 'list', '--limit', '2'], { terminal: 120 })
     expect(two.lines.slice(1).map((line) => line.trim())).toEqual([
@@ -111,6 +111,12 @@ describe('captured', () => {
       'The newest 2 of 4 messages. Read one: postern captured show ID',
     ])
     expect((await server.run(['captured', 'show'])).stdout).toBe('Subject: mail 0\r\n\r\n')
+    expect(await server.run(['captured', 'show', sent])).toMatchObject({
+      exitCode: 4,
+      stdout: '',
+      stderr: `postern: ${sent} was not captured\n  Any message is shown by: postern queue show ${sent} --content\n`,
+    })
+    expect((await server.run(['captured', 'show', '00000000000'])).stderr).toContain('there is no such message')
     expect(JSON.parse((await server.run(['captured', 'list', '--json'])).stdout)).toHaveLength(4)
     expect((await server.run(['captured', 'export', 'out', '--all'])).stdout).toContain('4 messages written')
   })

@@ -125,6 +125,16 @@ describe('config set and unset', () => {
     expect(read()).toBe(FILE.replace('hostname: app.', 'hostname: b.').replace('smtp.example.net:587', '"[::1]:587"'))
   })
 
+  it('set says how where a short form stands in the way', async () => {
+    const { run, read } = withFile('relays: { g: { host: a.example, tls: may } }\n')
+    expect(await run('set', 'relays.g.tls.ca', 'ca.pem')).toMatchObject({
+      exitCode: 2,
+      stderr:
+        "postern: relays.g.tls is a single value here, with nothing below it; set the whole of relays.g.tls, such as '{ ca: VALUE }'\n  Nothing was changed.\n",
+    })
+    expect(read()).toContain('tls: may')
+  })
+
   it.each([
     [['set', 'retry.min', '5'], 1, 'retry.min: "5" is no duration'],
     [['set', 'retry.min', '3h'], 1, 'retry.min: must not be larger than retry.max'],

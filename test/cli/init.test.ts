@@ -70,6 +70,8 @@ describe('init by flags', () => {
     const { stdout, fault } = await runInit(cwd, flags)
     expect(fault).toBeNull()
     expect(stdout).toContain('Wrote postern.yaml\nWrote secrets/smarthost (the password, mode 0600)\n')
+    // Relays often take nothing but the address of the login.
+    expect(stdout).toContain('postern test --from mail@example.com --to ')
     expect(stdout).toContain('postern config check')
     expect(stdout).not.toContain('hunter2')
     expect(read(cwd)).not.toContain('hunter2')

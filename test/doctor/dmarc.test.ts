@@ -93,6 +93,11 @@ describe('what was sent in the last day', () => {
     expect(await only('alignment', { facts: { sent: [app('other.example.com', [])] }, zone })).toMatchObject({ state: 'fault' })
   })
 
+  it('of a bare host name cannot be mended by a key', async () => {
+    const sent = [{ ...mail(null, []), from: 'vm' }]
+    expect(await only('alignment', { facts: { sent } })).toMatchObject({ state: 'warning', remedy: expect.stringMatching(/^No receiver knows this name: /) })
+  })
+
   it('may be signed by a relay, which we cannot see', async () => {
     const sent = [{ ...mail('elsewhere.example', []), departure: { kind: 'relay', relay: 'ses' } as const }]
     expect(await only('alignment', { facts: { sent } })).toMatchObject({ state: 'warning', says: expect.stringContaining('relay ses may sign') })
