@@ -44,7 +44,7 @@ describe.skipIf(whyNoUsers() !== null)('mailboxes of system users', () => {
     bob?.remove()
   })
 
-  async function run(mailbox: Record<string, unknown>, more: Record<string, unknown> = {}): Promise<Running> {
+  async function run(mailbox: Record<string, unknown>, more: Record<string, unknown> = {}, wrap: readonly string[] = []): Promise<Running> {
     const operator = makeOperator()
     const port = await freePort()
     const config = {
@@ -60,7 +60,7 @@ describe.skipIf(whyNoUsers() !== null)('mailboxes of system users', () => {
       ...more,
     }
     writeFileSync(operator.configPath, stringify(config))
-    const server = await startServe(operator)
+    const server = await startServe(operator, [], wrap)
     onTestFinished(async () => {
       await server.stop()
       operator.remove()
@@ -108,6 +108,23 @@ describe.skipIf(whyNoUsers() !== null)('mailboxes of system users', () => {
       const mbox = `/var/mail/${user.name}`
       expect(bodies('mbox', mbox)).toEqual(expected)
       expect([statSync(mbox).uid, statSync(mbox).mode & 0o777, existsSync(`${mbox}.lock`)]).toEqual([user.uid, 0o600, false])
+    }
+  })
+
+  it('get it from a server with no more rights than the systemd unit leaves', async () => {
+    const unit = readFileSync(join(ROOT, 'docs/examples/postern.service'), 'utf8')
+    const [, rights = ''] = /^CapabilityBoundingSet=(.+)$/m.exec(unit) ?? []
+    const bounding = rights
+      .split(' ')
+      .map((name) => `+${name.replace('CAP_', '').toLowerCase()}`)
+      .join(',')
+    const wrap = ['setpriv', '--bounding-set', `-all,${bounding}`, '--no-new-privs']
+    expect(unit).not.toMatch(/^(?:User=|ProtectHome=yes|ProtectSystem=strict)/m)
+    for (const format of ['mbox', 'maildir']) {
+      const server = await run({ format }, {}, wrap)
+      await server.send(['pt-ann@host.test'], CONTENTS[0])
+      await delivered(server, 1)
+      await server.stop()
     }
   })
 

@@ -50,9 +50,9 @@ export interface ServeRun {
   stop(): Promise<void>
 }
 
-/** Runs `postern serve` until it says that it is ready, or rejects with what it said. */
-export async function startServe(operator: Operator, args: readonly string[] = []): Promise<ServeRun> {
-  const run = spawnServe(operator, args)
+/** Runs `postern serve` until it says that it is ready, or rejects with what it said. `wrap` stands in front of the command: setpriv ... */
+export async function startServe(operator: Operator, args: readonly string[] = [], wrap: readonly string[] = []): Promise<ServeRun> {
+  const run = spawnServe(operator, args, wrap)
   let ended = false
   void run.exited.then(() => (ended = true))
   await until('the server is ready', () => ended || /"ready"|\bready\b/.test(run.output()), 20_000)
@@ -60,10 +60,11 @@ export async function startServe(operator: Operator, args: readonly string[] = [
   return run
 }
 
-export function spawnServe(operator: Operator, args: readonly string[] = []): ServeRun {
+export function spawnServe(operator: Operator, args: readonly string[] = [], wrap: readonly string[] = []): ServeRun {
   const path = join(operator.folder, `serve-${performance.now()}.log`)
   const out = openSync(path, 'a')
-  const child = spawn(NODE, [MAIN, 'serve', '--config', operator.configPath, ...args], { cwd: operator.folder, stdio: ['ignore', out, out] })
+  const [program = NODE, ...words] = [...wrap, NODE, MAIN, 'serve', '--config', operator.configPath, ...args]
+  const child = spawn(program, words, { cwd: operator.folder, stdio: ['ignore', out, out] })
   closeSync(out)
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
   return {
