@@ -10,6 +10,7 @@ import { createFaults, NO_FAULTS } from './faults.ts'
 import { backUp } from './reader/backup.ts'
 import { createContentCalls } from './reader/content.ts'
 import { createListCalls } from './reader/list.ts'
+import { inSnapshot } from './reader/snapshot.ts'
 import { createStoryCalls } from './reader/story.ts'
 import type { CallName, Calls, ReaderAnswer, ReaderRequest } from './reader-wire.ts'
 
@@ -17,8 +18,7 @@ function createCalls(path: string, db: Database): Calls<CallName> {
   const checkpoint = db.prepare('PRAGMA wal_checkpoint(PASSIVE)')
   return {
     ...createContentCalls(db),
-    ...createListCalls(db),
-    ...createStoryCalls(db),
+    ...inSnapshot(db, { ...createListCalls(db), ...createStoryCalls(db) }),
     checkpoint() {
       checkpoint.get()
       return null
