@@ -6,6 +6,7 @@
 import { lstat } from 'node:fs/promises'
 import { dirname, isAbsolute } from 'node:path'
 import type { FastifyInstance } from 'fastify'
+import { describeFileFault } from '../core/file-words.ts'
 import type { Subsystem } from '../ports/journal.ts'
 import type { BackupAnswer, BackupRequest, Done, FlushAnswer, FlushRequest, LogLevelRequest, SubmitAnswer, SubmitBody } from './api-types.ts'
 import { AdminError } from './errors.ts'
@@ -151,7 +152,7 @@ function fileFault(error: unknown): unknown {
   if (code === 'EEXIST') return new AdminError('file-exists', 'there is a file of that name already')
   if (code === 'ENOSPC' || code === 'EDQUOT') return new AdminError('store-full', 'there is no space left for the backup')
   if (code !== null && /^E(ACCES|PERM|ROFS|NOENT|NOTDIR|ISDIR|NAMETOOLONG|LOOP)$/.test(code))
-    return new AdminError('file-refused', `the file cannot be written (${code})`)
+    return new AdminError('file-refused', `the file cannot be written: ${describeFileFault(error) ?? code}`)
   return error
 }
 

@@ -106,6 +106,14 @@ describe('a backup', () => {
     const [one] = claimed
     expect((await restored.bodies.open(one?.message.bodyRef ?? ('' as never))).sizeOctets).toBe(one?.message.sizeOctets)
   })
+  it('that cannot be written says why, and nothing is left of it', async () => {
+    const store = await openSqlite()
+    const folder = makeTempFolder()
+    writeFileSync(join(folder, 'there'), 'precious')
+    await expect(store.admin.backup(join(folder, 'there'))).rejects.toMatchObject({ code: 'EEXIST' })
+    await expect(store.admin.backup(join(folder, 'there', 'below'))).rejects.toMatchObject({ code: 'ENOTDIR' })
+    expect(readFileSync(join(folder, 'there'), 'utf8')).toBe('precious')
+  })
   it('holds no more than its owner may read', async () => {
     const store = await openSqlite()
     const file = join(makeTempFolder(), 'backup.db')

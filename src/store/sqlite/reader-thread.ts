@@ -63,7 +63,10 @@ export class ReaderThread {
     const asked = this.#asked.get(serial)
     this.#asked.delete(serial)
     if (fault === null) asked?.done(value)
-    else asked?.fail(fault.kind === null ? new Error(fault.text) : new StoreFault(fault.kind, fault.text))
+    else
+      asked?.fail(
+        fault.kind === null ? Object.assign(new Error(fault.text), fault.code === null ? {} : { code: fault.code }) : new StoreFault(fault.kind, fault.text),
+      )
   }
 
   #drop(reason: string): void {

@@ -52,6 +52,12 @@ export type Calls<Names extends CallName> = { readonly [Name in Names]: (ask: Re
 export type ReaderCall<Name extends CallName = CallName> = { [N in Name]: { readonly call: N } & ReaderCalls[N]['ask'] }[Name]
 
 export type ReaderRequest = { readonly kind: 'open'; readonly path: string } | { readonly kind: 'call'; readonly serial: number; readonly call: ReaderCall }
+export interface ReaderFault {
+  readonly kind: StoreFaultKind | null
+  readonly text: string
+  /** The system's, of a file that a backup cannot be written to; errors do not keep it from thread to thread. */
+  readonly code: string | null
+}
 export type ReaderAnswer =
   | { readonly serial: number; readonly value: unknown; readonly fault: null }
-  | { readonly serial: number; readonly value: null; readonly fault: { readonly kind: StoreFaultKind | null; readonly text: string } }
+  | { readonly serial: number; readonly value: null; readonly fault: ReaderFault }

@@ -65,8 +65,12 @@ function carryOut(serial: number, call: () => unknown): ReaderAnswer {
     return { serial, value: call(), fault: null }
   } catch (error) {
     const kind = error instanceof StoreFault ? error.kind : faultKind(error)
-    return { serial, value: null, fault: { kind, text: error instanceof Error ? error.message : String(error) } }
+    return { serial, value: null, fault: { kind, text: error instanceof Error ? error.message : String(error), code: systemCode(error) } }
   }
+}
+
+function systemCode(error: unknown): string | null {
+  return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string' ? error.code : null
 }
 
 /** A chunk is handed over, not copied: copies of a large content would wait here for a collection that is long in coming. */
