@@ -31,7 +31,8 @@ export function announce(
       configFile: loaded.file,
       command: options.command,
       ways: waysOf(settings.delivery),
-      capturing: waysOf(settings.delivery).length === 0,
+      delivers: settings.delivery.routes.some(({ target }) => target.kind === 'local'),
+      captures: settings.delivery.routes.some(({ target }) => target.kind === 'capture'),
       warnings,
     }),
   )
@@ -41,12 +42,11 @@ export function announce(
   journal.note('server', 'info', 'ready', { version: readVersion(), listeners, data: settings.dataFolder, pid: process.pid })
 }
 
-/** Where mail leaves to, by the routes in their order. */
+/** Through what mail leaves the machine, by the routes in their order. */
 function waysOf({ routes }: ServerSettings['delivery']): readonly string[] {
   const ways = routes.flatMap(({ target }) => {
     if (target.kind === 'relay') return [`relay ${target.relay}`]
-    if (target.kind === 'mx') return ["the recipients' own servers"]
-    return target.kind === 'local' ? ['mailboxes of this machine'] : []
+    return target.kind === 'mx' ? ["the recipients' own servers"] : []
   })
   return [...new Set(ways)]
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { announce } from '../../src/app/announce.ts'
 import { loadConfigText } from '../../src/app/config.ts'
@@ -23,6 +24,22 @@ function announced(yaml: string, outputIsTerminal: boolean) {
 
 describe('what is said at the start', () => {
   const NEVER = 'routes: [ { via: capture }, { to: a.example, via: discard } ]\n'
+
+  it.each([
+    ['', 'Nothing leaves this machine: every message is captured and can be read.'],
+    [
+      'local: {}\nroutes: [ { via: local }, { via: capture } ]',
+      'Nothing leaves this machine: mail goes into the mailboxes of its users, or is captured and can be read.',
+    ],
+    ['routes: [ { via: hold } ]', 'Nothing leaves this machine: every message is held or thrown away, as the routes say.'],
+    ['routes: [ { via: mx } ]', "Mail leaves through: the recipients' own servers\n"],
+    [
+      'routes: [ { to: a.example, via: r }, { via: capture } ]\nrelays: { r: { host: b.example } }',
+      'Mail leaves through: relay r; some stays here, as the routes say: captured\n',
+    ],
+  ])('says of %j where mail goes', (yaml, says) => {
+    expect(stripVTControlCharacters(announced(yaml, true).printed)).toContain(says)
+  })
 
   it('has each warning once on a terminal, where the log stands below it', () => {
     const { printed, notes } = announced(NEVER, true)
