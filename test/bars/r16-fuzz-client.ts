@@ -30,9 +30,9 @@ import { runBar, seeded, until } from './support/verdict.ts'
 
 const PEERS = 40
 /** Set-up, a transaction and the wait for a place, each phase at its longest. */
+const ATTEMPT_MS_MAX = 30_000
 /** For the last recipients to come to their end: attempts that time out one after the other, on a machine that does other things, too. */
 const ENDED_MS = 60_000
-const ATTEMPT_MS_MAX = 30_000
 const RSS_GROWTH_MAX = 20 * 1024 * 1024
 /** Quick mode looks twice only: one collection more or less, or buffers that fill for the first time, are tens of MB. */
 const RSS_GROWTH_MAX_QUICK = 80 * 1024 * 1024
