@@ -7,6 +7,9 @@ import { quote } from './config-errors.ts'
 import { duration, line, parsed, size, text } from './config-scalars.ts'
 import { parseLmtpServer } from './config-values.ts'
 
+/** Debian's first number of a person. */
+export const UID_MIN_DEFAULT = 1000
+
 const template = text(
   (value) => {
     const fault = templateFault(value)
@@ -42,7 +45,7 @@ export const mailboxSchema = z
       .int()
       .min(1)
       .max(2_000_000_000)
-      .default(1000)
+      .default(UID_MIN_DEFAULT)
       .describe("Users with lower numbers are programs: their mail is root's. Root itself never gets mail."),
     users: z.array(line).max(1000).default([]).describe('Programs that get mail all the same.'),
     lmtp: parsed(parseLmtpServer)

@@ -8,8 +8,10 @@ import { readFileSync } from 'node:fs'
 import { stringify } from 'yaml'
 import { parseMailbox } from '../core/address.ts'
 import { parseAliases } from '../rewrite/aliases-file.ts'
+import { isOfProgram } from '../rewrite/system-users.ts'
 import { TableFault } from '../rewrite/table-lines.ts'
 import { quote } from './config-errors.ts'
+import { UID_MIN_DEFAULT } from './config-schema-mailbox.ts'
 import type { SystemUser } from './privileges.ts'
 
 export type RootMail =
@@ -29,9 +31,6 @@ export interface InitLocal {
   readonly hostnameIsMailDomain: boolean
 }
 
-/** Users with lower numbers are the system's (`local.mailbox.uidMin`). */
-const UID_MIN = 1000
-
 /** The answer in its kind, or what is wrong with it. `staysHere`: no mail leaves this machine. */
 export function readRootMail(
   text: string,
@@ -44,7 +43,7 @@ export function readRootMail(
   }
   const user = rule.findUser(text)
   if (user === null) return { fault: `there is no user ${quote(text)} on this machine; a user, or an address` }
-  if (user.uid < UID_MIN) return { fault: `${quote(text)} is a user of the system, which gets no mail: name a person` }
+  if (isOfProgram(user.uid, UID_MIN_DEFAULT)) return { fault: `${quote(text)} is a user of the system, which gets no mail: name a person` }
   return { kind: 'user', name: user.name }
 }
 

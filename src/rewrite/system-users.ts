@@ -22,6 +22,11 @@ export interface PeopleRule {
   readonly named: readonly string[]
 }
 
+/** Whether a number is that of a program, not of a person; root's is, too. */
+export function isOfProgram(uid: number, uidMin: number): boolean {
+  return uid < uidMin || uid === NOBODY
+}
+
 /** Throws `TableFault` if there is not one: an empty table would refuse all mail. Root is neither person nor program. */
 export function parsePasswd(text: string, { uidMin, named }: PeopleRule): SystemUsers {
   const names = new Map<string, string>()
@@ -32,7 +37,7 @@ export function parsePasswd(text: string, { uidMin, named }: PeopleRule): System
     if (!line.includes(':') || !NAME.test(name) || names.has(key)) continue
     names.set(key, name)
     const number = Number(uid)
-    if (/^[1-9]\d*$/.test(uid) && (number < uidMin || number === NOBODY) && !named.includes(name)) programs.add(key)
+    if (/^[1-9]\d*$/.test(uid) && isOfProgram(number, uidMin) && !named.includes(name)) programs.add(key)
   }
   if (names.size === 0) throw new TableFault(null, 'holds no users')
   return { names, programs }

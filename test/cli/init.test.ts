@@ -228,6 +228,7 @@ describe('init refuses', () => {
     [['--type', 'local', '--hostname', 'a b'], '--hostname: A host name has letters, digits, - and dots.'],
     [['--type', 'local', '--hostname', 'a.b', '--root', 'you@example.com'], '--root: nothing leaves this machine: name a user of it, not "you@example.com"'],
     [['--type', 'internet', '--hostname', 'a.b', '--root', 'root'], '--root: "root" is a user of the system, which gets no mail: name a person'],
+    [['--type', 'internet', '--hostname', 'a.b', '--root', 'nobody'], '--root: "nobody" is a user of the system, which gets no mail: name a person'],
     [['--type', 'internet', '--hostname', 'a.b', '--root', 'eve'], '--root: there is no user "eve" on this machine; a user, or an address'],
     [['--type', 'internet', '--hostname', 'a.b', '--root', 'a b@c'], '--root: "a b@c" is no address'],
     [['--type', 'smarthost', '--hostname', 'a.b'], '--relay is missing, and nobody can be asked here'],

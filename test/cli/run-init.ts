@@ -21,6 +21,7 @@ const findUser = (name: string): SystemUser | null => USERS.find((user) => user.
 const USERS: readonly SystemUser[] = [
   { name: 'bob', uid: 1000, gid: 1000 },
   { name: 'root', uid: 0, gid: 0 },
+  { name: 'nobody', uid: 65_534, gid: 65_534 },
 ]
 
 /** Answers by a part of the question; an answer that is never asked for fails the test. */
