@@ -4,8 +4,8 @@
  * A `Map` of V8 that is added to and deleted from gets a new table every few dozen times, and each old table points to
  * the next one. Once one of them has become old it is collected by a full collection only, and until then it keeps all
  * later tables alive, with whatever was in them: every message that was ever under way at such a moment outlives
- * its young days. These begin with a fresh `Map` before that chain grows long. Measured at 4 KB: promoted memory falls to
- * a twentieth, and full collections with it.
+ * its young days. These begin with a fresh `Map` before that chain grows long. Measured at 4 KB: a twentieth of the
+ * memory grows old, and a fifth of the full collections is left.
  */
 
 /** Deletions between two fresh starts, beside four for each entry that is left. */
