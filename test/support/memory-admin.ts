@@ -10,7 +10,7 @@ import { isFinal, type StateKind, transition } from '../../src/core/recipient-st
 import { isLaneNamed } from '../../src/core/route.ts'
 import type { ActResult, QueueAct, QueueAdmin, QueueFilter, QueueRow } from '../../src/ports/queue-admin.ts'
 import { storedContent } from './memory-bodies.ts'
-import type { MemoryRow, MemoryState } from './memory-store.ts'
+import { finish, type MemoryRow, type MemoryState } from './memory-store.ts'
 
 export function createMemoryAdmin(state: MemoryState): QueueAdmin {
   const select = (filter: QueueFilter): readonly MemoryRow[] => [...state.rows.values()].filter((row) => matches(state, row, filter)).sort(byAge)
@@ -184,7 +184,7 @@ function applyAct(state: MemoryState, row: MemoryRow, { act, by, now }: ActReque
   }
   if (act === 'cancel' && !isFinal(row.state)) {
     row.state = transition(row.state, 'cancel')
-    row.finishedAt = now
+    finish(state, row, now)
     return record('cancelled')
   }
   if (act === 'retry' && row.state === 'queued') {

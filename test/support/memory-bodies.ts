@@ -66,7 +66,7 @@ function sweep(state: MemoryState, request: SweepRequest): SweepResult {
   for (const [queueId, message] of [...state.messages]) {
     const rows = [...state.rows.values()].filter((row) => row.queueId === queueId)
     if (!rows.every((row) => isFinal(row.state))) continue
-    const finishedAt = Math.max(...rows.map((row) => row.finishedAt ?? 0))
+    const finishedAt = state.ended.get(queueId) ?? 0
     const forget = finishedAt < request.historyFinishedBefore
     const drop = finishedAt < (rows.some((row) => row.captured) ? request.capturedFinishedBefore : request.contentFinishedBefore)
     if (contents + messages >= request.limit && (forget || drop)) return { contents, messages, more: true }
@@ -85,6 +85,7 @@ function sweep(state: MemoryState, request: SweepRequest): SweepResult {
 
 function forgetMessage(state: MemoryState, queueId: QueueId): void {
   state.messages.delete(queueId)
+  state.ended.delete(queueId)
   for (const row of [...state.rows.values()]) if (row.queueId === queueId) state.rows.delete(row.id)
   const kept = state.history.filter((line) => line.queueId !== queueId)
   state.history.splice(0, state.history.length, ...kept)

@@ -59,6 +59,8 @@ export interface MemoryState {
   readonly contents: Map<BodyRef, MemoryContent>
   readonly now: () => EpochMs
   highest: QueueId | null
+  /** When the last of its recipients came to its end, by the event that ended it: clocks go back. */
+  readonly ended: Map<QueueId, EpochMs>
   /** Throws the fault a test asked for. */
   gate(): void
   record(line: { at: EpochMs; kind: EventKind; queueId: QueueId; recipient: number | null; detail: EventDetail }): void
@@ -85,6 +87,7 @@ export function createMemoryStore(options: { readonly now?: () => EpochMs; reado
     contents: new Map(),
     now: options.now ?? (() => NOON),
     highest: null,
+    ended: new Map(),
     gate() {
       if (fault !== null) throw fault
     },
@@ -263,7 +266,12 @@ export function endLease(state: MemoryState, row: MemoryRow, event: RecipientEve
     if (noted.act === 'hold') row.holdReason = `held by ${noted.by}`
     state.record({ at, kind: noted.act === 'hold' ? 'held' : 'cancelled', queueId: row.queueId, recipient: row.index, detail: { by: noted.by } })
   }
-  if (isFinal(row.state)) row.finishedAt = at
+  if (isFinal(row.state)) finish(state, row, at)
+}
+
+export function finish(state: MemoryState, row: MemoryRow, at: EpochMs): void {
+  row.finishedAt = at
+  state.ended.set(row.queueId, at)
 }
 
 function reclaim(state: MemoryState, request: ReclaimRequest): readonly RecipientId[] {
