@@ -169,6 +169,9 @@ export const configSchema = z.strictObject({
     .strictObject({
       history: duration('1h', '3650d').default('30d').describe('What became of finished mail.'),
       content: duration('0s', '3650d').default('1d').describe('Content of finished mail.'),
+      contentSize: size(0, 1_000_000_000_000)
+        .default('256 MB')
+        .describe('About so much of it in mails over 16 KiB, captured ones not counted; the oldest goes first.'),
       captured: duration('1m', '3650d').default('14d').describe('Content of captured mail.'),
     })
     .prefault({})

@@ -123,7 +123,7 @@ const MORE = [
   '# retry: { min: 5m, max: 1h, lifetime: 5d }',
   '# delayNoticeAfter: 4h',
   '# limits: { messageSize: 50 MB }',
-  '# retention: { history: 30d, content: 1d, captured: 14d }',
+  '# retention: { history: 30d, content: 1d, contentSize: 256 MB, captured: 14d }',
   '# log: { level: info }',
   '# Keys that sign your mail (DKIM) come here with: postern dkim create example.com',
 ]

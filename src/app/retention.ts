@@ -14,6 +14,8 @@ export interface RetentionSettings {
   readonly historyMs: number
   readonly contentMs: number
   readonly capturedMs: number
+  /** Of content that is not small. */
+  readonly contentOctets: number
 }
 export interface Retention {
   start(): void
@@ -51,6 +53,7 @@ export function createRetention(parts: {
         historyFinishedBefore: before(settings.historyMs),
         orphanedBefore: before(ORPHAN_AGE_MS),
         limit: MESSAGES_PER_ROUND,
+        contentOctetsMax: settings.contentOctets,
       })
       more = swept.more
     } catch (fault) {

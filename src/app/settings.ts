@@ -16,7 +16,7 @@ import { ConfigError } from './config-errors.ts'
 import { hostnameOf } from './config-implied.ts'
 import { adminSocketOf, dataFolderOf } from './config-locate.ts'
 import { formatKeyPath, type KeyPath } from './config-path.ts'
-import { durationMs } from './config-scalars.ts'
+import { durationMs, sizeOctets } from './config-scalars.ts'
 import type { Config } from './config-schema.ts'
 import type { RetentionSettings } from './retention.ts'
 import { buildDeliverySettings } from './settings-delivery.ts'
@@ -73,6 +73,7 @@ export function buildSettings(loaded: LoadedConfig, options: { readonly previous
         historyMs: durationMs(config.retention.history),
         contentMs: durationMs(config.retention.content),
         capturedMs: durationMs(config.retention.captured),
+        contentOctets: sizeOctets(config.retention.contentSize),
       },
       log: { level: config.log.level, format: config.log.format, file: config.log.file === undefined ? null : resolve(folder, config.log.file) },
       dataFolder,

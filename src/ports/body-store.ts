@@ -41,6 +41,8 @@ export interface SweepRequest {
   readonly orphanedBefore: EpochMs
   /** Most messages in one transaction. */
   readonly limit: number
+  /** Finished messages whose content is not small keep about this much of it altogether, from now on; the oldest goes first. None: no bound. */
+  readonly contentOctetsMax?: number
 }
 export interface SweepResult {
   readonly contents: number

@@ -75,6 +75,11 @@ export interface HistoryPage {
   readonly events: readonly (HistoryEvent & { readonly queueId: QueueId; readonly sender: string; readonly recipientAddress: string | null })[]
   readonly next: string | null
 }
+export interface BackupResult {
+  readonly octets: number
+  readonly messages: number
+}
+
 export interface QueueAdmin {
   counts(): Promise<QueueCounts>
   /** Newest last. `limit` 1 to 1,000. */
@@ -90,5 +95,5 @@ export interface QueueAdmin {
   /** History of all messages, oldest first from a cursor (null: the newest `limit`). */
   history(after: string | null, limit: number): Promise<HistoryPage>
   /** A consistent copy while the server runs; the file must not exist yet. */
-  backup(path: string): Promise<{ readonly octets: number; readonly messages: number }>
+  backup(path: string): Promise<BackupResult>
 }

@@ -11,6 +11,7 @@ export interface StorePaths {
   readonly database: string
   readonly log: string
   readonly reserve: string
+  readonly content: string
 }
 
 /** Magic numbers of statfs(2). Locks and syncs of these cannot be relied on. */
@@ -29,7 +30,12 @@ const DOUBTFUL_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
 
 /** Throws `StoreOpenError`. */
 export function prepareFolder(folder: string, journal: Journal): StorePaths {
-  const paths = { database: join(folder, 'queue.db'), log: join(folder, 'queue.db-wal'), reserve: join(folder, 'queue.reserve') }
+  const paths = {
+    database: join(folder, 'queue.db'),
+    log: join(folder, 'queue.db-wal'),
+    reserve: join(folder, 'queue.reserve'),
+    content: join(folder, 'queue.content'),
+  }
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK)
@@ -38,9 +44,9 @@ export function prepareFolder(folder: string, journal: Journal): StorePaths {
   }
   checkFileSystem(folder, journal)
   // Before SQLite opens it, which would give it the mode of the umask; its log takes the mode over.
-  closeSync(openSync(paths.database, 'a', 0o600))
+  for (const path of [paths.database, paths.content]) closeSync(openSync(path, 'a', 0o600))
   tighten(folder, 0o700, journal)
-  tighten(paths.database, 0o600, journal)
+  for (const path of [paths.database, paths.content]) tighten(path, 0o600, journal)
   return paths
 }
 

@@ -49,6 +49,7 @@ export interface StoreHealth {
   readonly state: 'sound' | 'full' | 'suspect' | 'closed'
   /** What the last fault said; null: none since the store is sound. */
   readonly reason: string | null
+  /** Database and content file. */
   readonly databaseOctets: number
   readonly walOctets: number
   readonly freeOctets: number
@@ -158,5 +159,5 @@ function stateOf({ condition, reason }: GroupCommit): Pick<StoreHealth, 'state' 
 
 function sizesOf(paths: StorePaths, folder: string): Omit<StoreHealth, 'state' | 'reason'> {
   const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
-  return { databaseOctets: sizeOf(paths.database), walOctets: sizeOf(paths.log), freeOctets: freeOctets(folder) }
+  return { databaseOctets: sizeOf(paths.database) + sizeOf(paths.content), walOctets: sizeOf(paths.log), freeOctets: freeOctets(folder) }
 }

@@ -58,7 +58,7 @@ describe('the defaults', () => {
     expect(delivery.retry).toEqual({ greylistMs: 120_000, minDelayMs: 300_000, maxDelayMs: 3_600_000, factor: 2, lifetimeMs: 432_000_000, jitter: 0.2 })
     expect(delivery.delayNoticeAfterMs).toBe(14_400_000)
     expect(delivery.dsn).toEqual({ from: 'MAILER-DAEMON@app.example.com', returnFullMaxOctets: 50_000, perSenderPerHourMax: 60, postmaster: null })
-    expect(retention).toEqual({ historyMs: 30 * 86_400_000, contentMs: 86_400_000, capturedMs: 14 * 86_400_000 })
+    expect(retention).toEqual({ historyMs: 30 * 86_400_000, contentMs: 86_400_000, capturedMs: 14 * 86_400_000, contentOctets: 256_000_000 })
   })
 
   it('without relay and routes capture all mail', () => {

@@ -4,8 +4,8 @@
 import { describe, expect, it } from 'vitest'
 import type { QueueId } from '../../src/core/brand.ts'
 import { MIGRATIONS } from '../../src/store/sqlite/schema.ts'
-import { claimAll, later } from '../conformance/queue-steps.ts'
-import { NOON } from '../support/make-message.ts'
+import { claimAll } from '../conformance/queue-steps.ts'
+import { makeAcceptance, NOON } from '../support/make-message.ts'
 import { startStoreChild } from '../support/store-child.ts'
 import { openDatabase, openSqlite, type SqliteStore } from '../support/store-under-test.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
@@ -41,21 +41,17 @@ describe('killed', () => {
     expect(claimed?.attempts).toBe(1)
     expect((await store.bodies.open(claimed?.message.bodyRef ?? ('' as never))).sizeOctets).toBeGreaterThan(0)
   })
-  it('while content is being put: the sweeper removes it', async () => {
-    for (const point of ['chunk.before-commit', 'chunk.after-commit']) {
-      const { store } = await crash('chunk', point)
+  it.each(['chunk.before-commit', 'chunk.after-commit', 'enqueue.before-commit'])(
+    'at %s of content: nothing is left of it, its places are free',
+    async (point) => {
+      const { store, lines } = await crash('chunk', point)
+      expect(lines.includes('finished')).toBe(point === 'enqueue.before-commit')
       expect(await statesOf(store)).toEqual([])
-      const times = { contentFinishedBefore: NOON, capturedFinishedBefore: NOON, historyFinishedBefore: NOON, orphanedBefore: later(1) }
-      await store.bodies.sweep({ now: NOON, limit: 10, ...times })
-      expect(openDatabase(store.folder).prepare('SELECT (SELECT count(*) FROM chunks) + (SELECT count(*) FROM streams) AS left').get()?.left).toBe(0)
-    }
-  })
-  it('with content stored and before commit A: the same, and its id is not given out again', async () => {
-    const { store, lines } = await crash('chunk', 'enqueue.before-commit')
-    expect(lines).toContain('finished')
-    expect(await statesOf(store)).toEqual([])
-    expect(await store.queue.lastQueueId()).not.toBeNull()
-  })
+      const acceptance = makeAcceptance({ content: 'x'.repeat(100_000) })
+      await store.queue.enqueue(acceptance)
+      expect(openDatabase(store.folder).prepare('SELECT id % 1024 AS n, place FROM chunks').all()).toEqual([{ n: 0, place: 0 }])
+    },
+  )
   it('before commit B: it is still queued', async () => {
     const { store } = await crash('claim', 'claim.before-commit')
     expect(await statesOf(store)).toEqual(['queued'])

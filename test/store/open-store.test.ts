@@ -57,7 +57,7 @@ describe('the database', () => {
   })
   it('moves its log into the database while mail comes in', async () => {
     const store = await openSqlite()
-    const content = new Uint8Array(60_000)
+    const content = new Uint8Array(16_000)
     for (let rounds = 0; (await store.health()).databaseOctets < 20_000_000; rounds++) {
       if (rounds > 2_000) throw new Error('the log was never moved')
       await Promise.all(Array.from({ length: 10 }, () => store.queue.enqueue(makeAcceptance({ content }))))

@@ -7,7 +7,7 @@
 import fc from 'fast-check'
 
 const FIXED = 20_261_123
-const asked = process.env['PROPERTY_SEED'] ?? String(FIXED)
+const asked = process.env.PROPERTY_SEED ?? String(FIXED)
 const seed = asked === 'random' ? Date.now() % 2 ** 31 : Number(asked)
 if (!Number.isSafeInteger(seed)) throw new Error(`PROPERTY_SEED is "random" or a whole number, not ${asked}`)
 fc.configureGlobal({ ...fc.readConfigureGlobal(), seed })

@@ -1,6 +1,7 @@
 /**
  * The stores that the conformance suites are run against.
  */
+import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { onTestFinished } from 'vitest'
@@ -11,6 +12,7 @@ import type { BodyStore } from '../../src/ports/body-store.ts'
 import type { QueueAdmin } from '../../src/ports/queue-admin.ts'
 import type { QueueStore } from '../../src/ports/queue-store.ts'
 import { type OpenStore, openStore, type StoreOptions } from '../../src/store/open-store.ts'
+import { UNIT_OCTETS } from '../../src/store/sqlite/place.ts'
 import { createFakeClock } from './fake-clock.ts'
 import { NOON } from './make-message.ts'
 import { createMemoryStore } from './memory-store.ts'
@@ -65,7 +67,15 @@ export function openDatabase(folder: string): DatabaseSync {
   return new DatabaseSync(join(folder, 'queue.db'), { timeout: 2_000 })
 }
 
-/** The last byte of the content, inline or in chunks, is flipped. */
+function flipInFile(path: string, at: number): void {
+  const fd = openSync(path, 'r+')
+  const byte = Buffer.alloc(1)
+  readSync(fd, byte, 0, 1, at)
+  writeSync(fd, Buffer.from([(byte[0] ?? 0) ^ 1]), 0, 1, at)
+  closeSync(fd)
+}
+
+/** The last byte of the content, in its row or in the content file, is flipped. */
 export function damageContent(folder: string, ref: BodyRef): void {
   const db = openDatabase(folder)
   const id = queueIdToNumber(ref as string as QueueId)
@@ -76,7 +86,7 @@ export function damageContent(folder: string, ref: BodyRef): void {
   }
   const message = db.prepare('SELECT content FROM messages WHERE id = ?').get(id)
   if (message?.content instanceof Uint8Array) db.prepare('UPDATE messages SET content = ? WHERE id = ?').run(flip(message.content), id)
-  const chunk = db.prepare('SELECT id, bytes FROM chunks WHERE id / 1024 = ? ORDER BY id DESC LIMIT 1', { readBigInts: true }).get(BigInt(id))
-  if (chunk !== undefined) db.prepare('UPDATE chunks SET bytes = ? WHERE id = ?').run(flip(chunk.bytes), chunk.id as bigint)
+  const chunk = db.prepare('SELECT place, octets FROM chunks WHERE id / 1024 = ? ORDER BY id DESC LIMIT 1').get(id)
+  if (chunk !== undefined) flipInFile(join(folder, 'queue.content'), (chunk.place as number) * UNIT_OCTETS + (chunk.octets as number) - 1)
   db.close()
 }

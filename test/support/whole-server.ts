@@ -279,7 +279,7 @@ class Server implements WholeServer {
 
   copyFolder(): string {
     const copy = makeTempFolder()
-    for (const name of ['queue.db', 'queue.db-wal']) cpSync(join(this.folder, name), join(copy, name))
+    for (const name of ['queue.db', 'queue.db-wal', 'queue.content']) cpSync(join(this.folder, name), join(copy, name))
     return copy
   }
 

@@ -29,7 +29,14 @@ export function createBodyStore({ writer, reader, cache, clock, spare }: BodySto
         name: 'sweep',
         octets: 0,
         encode: (to) =>
-          to.values.push(request.contentFinishedBefore, request.capturedFinishedBefore, request.historyFinishedBefore, request.orphanedBefore, request.limit),
+          to.values.push(
+            request.contentFinishedBefore,
+            request.capturedFinishedBefore,
+            request.historyFinishedBefore,
+            request.orphanedBefore,
+            request.limit,
+            request.contentOctetsMax ?? Number.POSITIVE_INFINITY,
+          ),
         decode(result) {
           const [contents, messages, more] = result as [number, number, number]
           return { contents, messages, more: more === 1 }

@@ -5,8 +5,8 @@
  * refuses to start without it. Nothing here knows a table.
  */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
-import type { StoreFaultKind } from '../../ports/store-fault.ts'
-import type { Faults } from './faults.ts'
+import { StoreFault, type StoreFaultKind } from '../../ports/store-fault.ts'
+import { createFaults, type Faults, NO_FAULTS } from './faults.ts'
 
 /** The part of node:sqlite's statement that the store uses. */
 export type Statement = Pick<StatementSync, 'run' | 'get' | 'all' | 'iterate'>
@@ -53,6 +53,13 @@ export function openReader(path: string, faults: Faults): Database {
 /** Read-only down to the file, so that VACUUM INTO another file is allowed. */
 export function openForBackup(path: string, faults: Faults): Database {
   return wrap(new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS }), faults)
+}
+
+/** A copy that nobody else knows yet and that is thrown away if anything fails: nothing is kept to roll back to. */
+export function openCopy(path: string): Database {
+  const db = new DatabaseSync(path, { enableForeignKeyConstraints: false })
+  db.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA trusted_schema = OFF')
+  return wrap(db, createFaults(NO_FAULTS))
 }
 
 function requireSetting(db: DatabaseSync, name: string, wanted: string | number): void {
@@ -103,8 +110,9 @@ const CODES: ReadonlyMap<number, StoreFaultKind> = new Map([
   [26, 'io'], // not a database
 ])
 
-/** What an exception out of node:sqlite means for the store; null: the statement's own fault, or a bug of ours. */
+/** What an exception out of node:sqlite or of the content file means for the store; null: the statement's own fault, or a bug of ours. */
 export function faultKind(error: unknown): StoreFaultKind | null {
+  if (error instanceof StoreFault) return error.kind
   const errcode = (error as { readonly errcode?: unknown } | null)?.errcode
   return typeof errcode === 'number' ? (CODES.get(errcode & 0xff) ?? null) : null
 }

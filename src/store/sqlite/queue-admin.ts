@@ -1,10 +1,11 @@
 /**
  * `QueueAdmin`: looks through a reader of its own, acts through the writer in small transactions.
  */
-import { statSync } from 'node:fs'
+import { rmSync, statSync } from 'node:fs'
 import type { RecipientId } from '../../core/brand.ts'
 import { queueIdToNumber } from '../../core/queue-id.ts'
-import type { ActResult, QueueAct, QueueAdmin, QueueFilter } from '../../ports/queue-admin.ts'
+import type { ActResult, BackupResult, QueueAct, QueueAdmin, QueueFilter } from '../../ports/queue-admin.ts'
+import { StoreFault } from '../../ports/store-fault.ts'
 import { parseMessage } from '../rows.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { ReaderThread } from './reader-thread.ts'
@@ -23,6 +24,7 @@ const PAGE_MAX = 1_000
 const PATTERN_LENGTH_MAX = 512
 
 export function createQueueAdmin({ path, writer, reader, content }: QueueAdminParts): QueueAdmin {
+  let pins = 0
   return {
     counts: () => reader.ask({ call: 'counts' }),
     list: (filter, page) => reader.ask({ call: 'list', filter: checked(filter), page: { limit: clamp(page.limit), after: page.after as RecipientId | null } }),
@@ -37,17 +39,32 @@ export function createQueueAdmin({ path, writer, reader, content }: QueueAdminPa
     act: (act, filter, by, now) => actOnAll({ act, by, now }, checked(filter), { writer, reader }),
     content: (queueId) => content.openWithPrefix(queueId),
     history: (after, limit) => reader.ask({ call: 'history', after, limit: clamp(limit) }),
-    async backup(target) {
-      // A thread of its own: looks at the queue go on meanwhile.
-      const thread = new ReaderThread(path)
-      try {
-        const { messages } = await thread.ask({ call: 'backup', target })
-        return { octets: statSync(target).size, messages }
-      } finally {
-        await thread.close()
-      }
+    backup(target) {
+      pins += 1
+      return backUp(target, pins, { path, writer })
     },
   }
+}
+
+/** In a thread of its own, so that looks at the queue go on; no place in the content file is written again meanwhile. */
+async function backUp(target: string, pin: number, { path, writer }: Pick<QueueAdminParts, 'path' | 'writer'>): Promise<BackupResult> {
+  const thread = new ReaderThread(path)
+  try {
+    await pinContent(writer, pin, true)
+    const [copied] = await Promise.allSettled([thread.ask({ call: 'backup', target })])
+    const wasPinned = await pinContent(writer, pin, false).catch(() => false)
+    if (copied.status === 'rejected') throw copied.reason
+    if (wasPinned) return { octets: statSync(target).size, messages: copied.value.messages }
+    rmSync(target)
+    throw new StoreFault('io', 'the store was opened anew during the backup: make it again')
+  } finally {
+    await thread.close()
+  }
+}
+
+/** False: there was no such pin, the writer was started after it was set. */
+function pinContent(writer: GroupCommit, pin: number, isSet: boolean): Promise<boolean> {
+  return writer.submit({ name: 'pin', octets: 0, encode: (to) => to.values.push(pin, isSet ? 1 : 0), decode: (result) => result === 1 })
 }
 
 function clamp(limit: number): number {

@@ -4,20 +4,20 @@
  * Started up to three times: for content and checkpoints, for operators' looks, for a backup.
  */
 import { parentPort } from 'node:worker_threads'
-import { StoreFault } from '../../ports/store-fault.ts'
 import { type Database, faultKind, openReader } from './database.ts'
 import { createFaults, NO_FAULTS } from './faults.ts'
 import { backUp } from './reader/backup.ts'
 import { createContentCalls } from './reader/content.ts'
 import { createListCalls } from './reader/list.ts'
+import { PlacedReader } from './reader/placed.ts'
 import { inSnapshot } from './reader/snapshot.ts'
 import { createStoryCalls } from './reader/story.ts'
-import type { CallName, Calls, ReaderAnswer, ReaderRequest } from './reader-wire.ts'
+import type { CallName, Calls, FoundContent, ReaderAnswer, ReaderRequest } from './reader-wire.ts'
 
 function createCalls(path: string, db: Database): Calls<CallName> {
   const checkpoint = db.prepare('PRAGMA wal_checkpoint(PASSIVE)')
   return {
-    ...createContentCalls(db),
+    ...createContentCalls(db, new PlacedReader(path)),
     ...inSnapshot(db, { ...createListCalls(db), ...createStoryCalls(db) }),
     checkpoint() {
       checkpoint.get()
@@ -64,7 +64,7 @@ function carryOut(serial: number, call: () => unknown): ReaderAnswer {
   try {
     return { serial, value: call(), fault: null }
   } catch (error) {
-    const kind = error instanceof StoreFault ? error.kind : faultKind(error)
+    const kind = faultKind(error)
     return { serial, value: null, fault: { kind, text: error instanceof Error ? error.message : String(error), code: systemCode(error) } }
   }
 }
@@ -73,10 +73,11 @@ function systemCode(error: unknown): string | null {
   return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string' ? error.code : null
 }
 
-/** A chunk is handed over, not copied: copies of a large content would wait here for a collection that is long in coming. */
+/** Content is handed over, not copied: copies of a large content would wait here for a collection that is long in coming. */
 function buffersOf(value: unknown): readonly ArrayBuffer[] {
-  if (!(value instanceof Uint8Array) || !(value.buffer instanceof ArrayBuffer)) return []
-  return value.byteLength === value.buffer.byteLength ? [value.buffer] : []
+  const bytes = value instanceof Uint8Array ? value : (value as Partial<FoundContent> | null)?.whole
+  if (!(bytes instanceof Uint8Array) || !(bytes.buffer instanceof ArrayBuffer)) return []
+  return bytes.byteLength === bytes.buffer.byteLength ? [bytes.buffer] : []
 }
 
 if (parentPort !== null) attach(parentPort)

@@ -51,4 +51,18 @@ export const MIGRATIONS: readonly Migration[] = [
       'ALTER TABLE recipients ADD COLUMN released INTEGER NOT NULL DEFAULT 0',
     ],
   },
+  {
+    number: 3,
+    name: 'content-file',
+    statements: [
+      // Null: the bytes are in the row, as in backups and in what was stored before.
+      'ALTER TABLE chunks ADD COLUMN place INTEGER',
+      'ALTER TABLE chunks ADD COLUMN octets INTEGER',
+      // In the content file, of a message of class 3: as class 0, but the oldest go when they become too many.
+      'ALTER TABLE finished ADD COLUMN octets INTEGER NOT NULL DEFAULT 0',
+      // Content under way has no rows any more.
+      'DELETE FROM chunks WHERE id IN (SELECT chunks.id FROM streams JOIN chunks ON chunks.id BETWEEN message_id * 1024 AND message_id * 1024 + 1023)',
+      'DROP TABLE streams',
+    ],
+  },
 ]

@@ -9,7 +9,7 @@ import type { StoreFaultKind } from '../../ports/store-fault.ts'
 import type { FaultPlan } from './faults.ts'
 
 export type Value = string | number | null
-export const OP_NAMES = ['enqueue', 'settle', 'claim', 'claim-aged', 'renew', 'reclaim', 'next-due', 'last-id', 'chunk', 'drop', 'sweep', 'act'] as const
+export const OP_NAMES = ['enqueue', 'settle', 'claim', 'claim-aged', 'renew', 'reclaim', 'next-due', 'last-id', 'chunk', 'drop', 'sweep', 'act', 'pin'] as const
 export type OpName = (typeof OP_NAMES)[number]
 
 export interface OpenRequest {

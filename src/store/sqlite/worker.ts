@@ -12,14 +12,15 @@ import { MIGRATIONS } from './schema.ts'
 import type { BatchAnswer, BatchRequest, OpenRequest, OpName, WriterAnswer, WriterRequest } from './wire.ts'
 import { prepareAct } from './writer/act.ts'
 import { prepareClaim, prepareClaimAged, prepareNextDue } from './writer/claim.ts'
-import { prepareChunk, prepareDrop } from './writer/content.ts'
+import { prepareChunk, prepareDrop, preparePin } from './writer/content.ts'
+import { ContentFile } from './writer/content-file.ts'
 import { createContext, type OpRunner, type WriterContext } from './writer/context.ts'
 import { prepareEnqueue } from './writer/enqueue.ts'
 import { prepareReclaim, prepareRenew } from './writer/leases.ts'
 import { createReserve, type Reserve } from './writer/reserve.ts'
 import { createBatchRunner } from './writer/run-batch.ts'
 import { prepareSettle } from './writer/settle.ts'
-import { prepareLastId, prepareSweep } from './writer/sweep.ts'
+import { prepareLastId, prepareSweep, prepareTrim } from './writer/sweep.ts'
 
 interface Writer {
   readonly batch: (request: BatchRequest) => BatchAnswer
@@ -38,7 +39,9 @@ function open(request: OpenRequest): { readonly writer: Writer; readonly migrati
   const db = openWriter(request.path, faults)
   try {
     const migrations = prove(db, faults, reserve)
-    return { writer: createWriter(db, request, { faults, reserve }), migrations, room: reserve.refill(unusedOctets(db)) }
+    const content = new ContentFile(request.path, faults)
+    content.prove()
+    return { writer: createWriter(db, request, { faults, reserve, content }), migrations, room: reserve.refill(unusedOctets(db)) }
   } catch (error) {
     db.close()
     throw error
@@ -62,9 +65,15 @@ function prove(db: Database, faults: Faults, reserve: Reserve): number {
   }
 }
 
-function createWriter(db: Database, request: OpenRequest, { faults, reserve }: { readonly faults: Faults; readonly reserve: Reserve }): Writer {
-  const context = createContext(db)
-  const runner = createBatchRunner({ context, runners: prepareRunners(context), faults, reserve })
+interface WriterParts {
+  readonly faults: Faults
+  readonly reserve: Reserve
+  readonly content: ContentFile
+}
+
+function createWriter(db: Database, request: OpenRequest, { faults, reserve, content }: WriterParts): Writer {
+  const context = createContext(db, content)
+  const runner = createBatchRunner({ context, runners: prepareRunners(context), faults, reserve, trim: prepareTrim(context) })
   const areas = request.areas.map((area) => new Uint8Array(area))
   const checkpoint = db.prepare('PRAGMA wal_checkpoint(PASSIVE)')
   return {
@@ -82,6 +91,7 @@ function createWriter(db: Database, request: OpenRequest, { faults, reserve }: {
     close() {
       truncate(db)
       db.close()
+      content.close()
     },
   }
 }
@@ -101,6 +111,7 @@ function prepareRunners(context: WriterContext): Readonly<Record<OpName, OpRunne
     drop: prepareDrop(context),
     sweep: prepareSweep(context),
     act: prepareAct(context),
+    pin: preparePin(context),
   }
 }
 

@@ -67,7 +67,9 @@ export class DiskRig {
       if (row === undefined) return false
       // Finished already: its content may be gone.
       if (Number(row.chunks) < 0) return true
-      const chunks = database.prepare('SELECT coalesce(sum(length(bytes)), 0) AS octets FROM chunks WHERE id / 1024 = CAST(? AS INTEGER)').get(id)
+      const chunks = database
+        .prepare('SELECT coalesce(sum(coalesce(octets, length(bytes))), 0) AS octets FROM chunks WHERE id / 1024 = CAST(? AS INTEGER)')
+        .get(id)
       return Number(row.inline ?? chunks?.octets) === Number(row.size)
     } catch {
       // Caught in the middle of a checkpoint, perhaps: the caller looks again.

@@ -6,10 +6,7 @@
 import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { createRealClock } from '../../../src/app/real-clock.ts'
-import type { EpochMs } from '../../../src/core/brand.ts'
 import { queueIdFromNumber } from '../../../src/core/queue-id.ts'
-import { openStore } from '../../../src/store/open-store.ts'
 import { stateOf } from '../../../src/store/rows.ts'
 import { ask, isDrained } from './admin.ts'
 import { BarClient, beginContent } from './client.ts'
@@ -29,7 +26,6 @@ export interface DiskRow {
 export interface DiskFacts {
   readonly rows: readonly DiskRow[]
   /** Content under way that no message owns yet. */
-  readonly streams: number
   readonly chunks: number
   readonly intact: boolean
 }
@@ -39,7 +35,7 @@ export interface HandedIn {
   readonly queueId: string
 }
 
-const NO_DISK: DiskFacts = { rows: [], streams: 0, chunks: 0, intact: true }
+const NO_DISK: DiskFacts = { rows: [], chunks: 0, intact: true }
 
 export class KillScene {
   readonly sink: Sink
@@ -150,7 +146,7 @@ export class KillScene {
           'SELECT message_id, address, state, attempts, token, content IS NOT NULL OR chunks > 0 AS kept FROM recipients JOIN messages ON id = message_id ORDER BY message_id, n',
         )
         .all()
-      return { rows: rows.map(diskRow), streams: count('streams'), chunks: count('chunks'), intact }
+      return { rows: rows.map(diskRow), chunks: count('chunks'), intact }
     } finally {
       database.close()
     }
@@ -188,25 +184,6 @@ export class KillScene {
   async story(queueId: string): Promise<string> {
     if (this.server === null) return ''
     return this.#byCommand ? this.server.cli(['trace', queueId, '--json']) : (await ask(this.server, 'GET', `/v1/messages/${queueId}`)).body
-  }
-
-  /** Content that nobody owns is removed once it is old enough: asked of the store itself, a day later. */
-  async sweepOrphans(): Promise<void> {
-    const clock = createRealClock()
-    const silent = (): void => {}
-    const store = await openStore({
-      path: join(this.folder, 'data'),
-      clock,
-      journal: { accepted: silent, attempt: silent, note: silent },
-      randomToken: () => 'sweep',
-    })
-    const now = clock.now()
-    const never = 0 as EpochMs
-    const old = { contentFinishedBefore: never, capturedFinishedBefore: never, historyFinishedBefore: never }
-    await store.bodies.sweep({ now, ...old, orphanedBefore: (now + 1) as EpochMs, limit: 100 })
-    await store.close()
-    const { streams, chunks } = this.disk()
-    this.check('the sweeper removes the content', streams === 0, { streams, chunks })
   }
 
   async end(): Promise<void> {

@@ -6,12 +6,13 @@ import { createHash, type Hash, hash } from 'node:crypto'
 import { queueIdFromNumber } from '../../../core/queue-id.ts'
 import { StoreFault } from '../../../ports/store-fault.ts'
 import { type Database, faultKind } from '../database.ts'
+import { CHUNK_ID } from '../place.ts'
 import type { Calls, FoundContent } from '../reader-wire.ts'
-import { CHUNK_ID } from '../writer/content.ts'
+import type { PlacedReader } from './placed.ts'
 
 export const CONTENT = 'SELECT size, chunks, sha256, prefix, content FROM messages WHERE id = ?'
 const EXPECTED = 'SELECT size, chunks, sha256 FROM messages WHERE id = ?'
-const CHUNK = `SELECT bytes FROM chunks WHERE id = ${CHUNK_ID}`
+const CHUNK = `SELECT bytes, place, octets FROM chunks WHERE id = ${CHUNK_ID}`
 /** Readings that may be under way at once: one a session, with room. */
 const STREAMS_MAX = 4_096
 const SQLITE_CORRUPT = 11
@@ -26,15 +27,17 @@ interface Expected {
   readonly sha256: Uint8Array
 }
 
-export function createContentCalls(db: Database): Calls<'open' | 'open-with-prefix' | 'chunk' | 'forget'> {
+export function createContentCalls(db: Database, placed: PlacedReader): Calls<'open' | 'open-with-prefix' | 'chunk' | 'forget'> {
   const content = db.prepare(CONTENT)
+  const piece = preparePiece(db, placed)
   const find = (id: number): (FoundContent & { readonly prefix: Uint8Array }) | null => {
     const row = reading(id, () => content.get(id))
     if (row === undefined || (row.chunks as number) < 0) return null
     const [size, chunks] = [row.size as number, row.chunks as number]
     const found = { size, chunks, prefix: row.prefix as Uint8Array }
     // An empty content put as a stream has neither chunks nor bytes.
-    const whole = chunks > 0 ? null : ((row.content as Uint8Array | null) ?? new Uint8Array(0))
+    const whole = chunks > 1 ? null : chunks === 1 ? piece(id, 0) : ((row.content as Uint8Array | null) ?? new Uint8Array(0))
+    if (chunks === 1 && whole === null) throw damaged(id, 'it is missing')
     if (whole !== null) check(id, { size, chunks, sha256: row.sha256 as Uint8Array }, { octets: whole.byteLength, digest: hash('sha256', whole, 'buffer') })
     return { ...found, whole }
   }
@@ -45,20 +48,34 @@ export function createContentCalls(db: Database): Calls<'open' | 'open-with-pref
       return { size: found.size, whole: found.whole, chunks: found.chunks }
     },
     'open-with-prefix': ({ id }) => find(id),
-    ...createStreamCalls(db),
+    ...createStreamCalls(db, piece),
   }
 }
 
-function createStreamCalls(db: Database): Calls<'chunk' | 'forget'> {
-  const expected = db.prepare(EXPECTED)
+/** A piece of content, wherever it lies; null: it is gone, or the file is too short. */
+type ReadPiece = (id: number, n: number) => Uint8Array | null
+
+function preparePiece(db: Database, placed: PlacedReader): ReadPiece {
   const chunk = db.prepare(CHUNK)
+  return (id, n) => {
+    const row = reading(id, () => chunk.get(id, n))
+    if (row === undefined) return null
+    if (typeof row.place !== 'number') return row.bytes as Uint8Array
+    const bytes = placed.read(row.place, row.octets as number)
+    // As long as the row is there nothing else is written to its place.
+    return reading(id, () => chunk.get(id, n))?.place === row.place ? bytes : null
+  }
+}
+
+function createStreamCalls(db: Database, piece: ReadPiece): Calls<'chunk' | 'forget'> {
+  const expected = db.prepare(EXPECTED)
   const readings = new Map<number, Reading>()
   return {
     chunk({ id, n, stream }) {
       const wanted = reading(id, () => expected.get(id)) as Expected | undefined
       if (wanted === undefined || wanted.chunks <= n) throw damaged(id, 'the content is gone')
-      const bytes = reading(id, () => chunk.get(id, n))?.bytes
-      if (!(bytes instanceof Uint8Array)) throw damaged(id, `chunk ${n} is missing`)
+      const bytes = piece(id, n)
+      if (bytes === null) throw damaged(id, `chunk ${n} is missing`)
       if (n === 0 && readings.size >= STREAMS_MAX) throw new StoreFault('busy', 'too many contents are being read')
       const begun = n === 0 ? { hash: createHash('sha256'), octets: 0 } : readings.get(stream)
       if (begun === undefined) throw new Error('chunks are read from the first, in order')

@@ -1,53 +1,83 @@
 /**
- * Content that comes in chunks: rows of the chunk table, hashed as they become durable.
+ * Content longer than its row may hold: in the content file, one row of the chunk table for each piece.
+ *
+ * Content that comes in chunks is hashed on the way and has no rows before its message is accepted:
+ * a client that dies in between leaves nothing behind.
  */
 import { createHash } from 'node:crypto'
-import type { OpRunner, WriterContext } from './context.ts'
+import { CHUNK_ID, CHUNKS_PER_MESSAGE } from '../place.ts'
+import type { Piece } from './content-file.ts'
+import type { ContentStream, OpRunner, WriterContext } from './context.ts'
 
-export const CHUNKS_PER_MESSAGE = 1024
-/** Ids of chunks in SQL; cast, because numbers are bound as doubles, which end at 53 bits. */
-export const FIRST_CHUNK_ID = `CAST(?1 AS INTEGER) * ${CHUNKS_PER_MESSAGE}`
-export const CHUNK_ID = `${FIRST_CHUNK_ID} + CAST(?2 AS INTEGER)`
-export const CHUNK_IDS = `id BETWEEN ${FIRST_CHUNK_ID} AND ${FIRST_CHUNK_ID} + ${CHUNKS_PER_MESSAGE - 1}`
-
-const INSERT_STREAM = 'INSERT INTO streams (message_id, begun_at) VALUES (?, ?)'
-const INSERT_CHUNK = `INSERT INTO chunks (id, bytes) VALUES (${CHUNK_ID}, ?3)`
-const DELETE_STREAM = 'DELETE FROM streams WHERE message_id = ?'
-const DELETE_CHUNKS = `DELETE FROM chunks WHERE ${CHUNK_IDS}`
+const INSERT_CHUNK = `INSERT INTO chunks (id, bytes, place, octets) VALUES (${CHUNK_ID}, x'', ?3, ?4)`
 
 export function prepareChunk(context: WriterContext): OpRunner {
-  const insertStream = context.db.prepare(INSERT_STREAM)
-  const insertChunk = context.db.prepare(INSERT_CHUNK)
   return (op) => {
     const id = op.number()
     const n = op.number()
     const begunAt = op.number()
     const bytes = op.bytes()
     if (n >= CHUNKS_PER_MESSAGE) throw new Error('the content has more chunks than a message may have')
-    const stream = n === 0 ? { hash: createHash('sha256'), octets: 0, chunks: 0 } : context.streams.get(id)
+    const stream: ContentStream | undefined = n === 0 ? { begunAt, hash: createHash('sha256'), octets: 0, pieces: [] } : context.streams.get(id)
     if (stream === undefined) throw new Error('the content was given up, or the store was reopened since')
+    // At once, because the next chunk may be in the same batch; without its octets it can be accepted by nobody.
     if (n === 0) {
-      insertStream.run(id, begunAt)
-      // At once, because the next chunk may be in the same batch; without its octets it can be accepted by nobody.
       context.streams.set(id, stream)
+      context.onRollback.push(() => context.streams.delete(id))
     }
-    if (bytes.byteLength > 0 || n > 0) insertChunk.run(id, n, bytes)
+    if (bytes.byteLength === 0) return
+    const piece = writePiece(context, bytes)
     context.afterCommit.push(() => {
       stream.hash.update(bytes)
-      stream.octets += bytes.byteLength
-      stream.chunks = bytes.byteLength > 0 ? n + 1 : n
+      stream.octets += piece.octets
+      stream.pieces.push(piece)
     })
+  }
+}
+
+/** Into the file; the place is free again if the op is undone. */
+export function writePiece(context: WriterContext, bytes: Uint8Array): Piece {
+  const piece = context.content.write(bytes)
+  context.onRollback.push(() => context.content.give(piece))
+  return piece
+}
+
+/** Rows for the pieces of a message that is being accepted: they are on the disk when it is. */
+export function preparePlacing(context: WriterContext): (id: number, pieces: readonly Piece[]) => void {
+  const insertChunk = context.db.prepare(INSERT_CHUNK)
+  return (id, pieces) => {
+    for (const [n, { place, octets }] of pieces.entries()) {
+      insertChunk.run(id, n, place, octets)
+      context.kept.own(id, octets)
+    }
+    context.onRollback.push(() => context.kept.disown(id))
+    context.syncsContent = true
   }
 }
 
 /** Content that nobody will accept any more. */
 export function prepareDrop(context: WriterContext): OpRunner {
-  const deleteStream = context.db.prepare(DELETE_STREAM)
-  const deleteChunks = context.db.prepare(DELETE_CHUNKS)
   return (op) => {
     const id = op.number()
-    context.afterCommit.push(() => context.streams.delete(id))
-    // Without its row the message has taken the content over: it is not ours to remove.
-    if (Number(deleteStream.run(id).changes) > 0) deleteChunks.run(id)
+    context.afterCommit.push(() => dropStream(context, id))
   }
+}
+
+/** A backup begins (1) or ends (0): meanwhile no place is written again. Answers 0 if there was nothing to end. */
+export function preparePin({ content }: WriterContext): OpRunner {
+  return (op) => {
+    const pin = op.number()
+    if (op.number() === 0) return content.unpin(pin) ? 1 : 0
+    content.pin(pin)
+    return 1
+  }
+}
+
+/** False: there is none, its message has taken it over or it was dropped before. */
+export function dropStream({ streams, content }: WriterContext, id: number): boolean {
+  const stream = streams.get(id)
+  if (stream === undefined) return false
+  streams.delete(id)
+  for (const piece of stream.pieces) content.give(piece)
+  return true
 }

@@ -2,7 +2,9 @@
  * Commit A in the writer: one message, its recipients, its first history lines.
  */
 import { hash } from 'node:crypto'
+import { ROW_CONTENT_OCTETS_MAX } from '../place.ts'
 import type { ValueReader } from '../wire.ts'
+import { preparePlacing, writePiece } from './content.ts'
 import type { ContentStream, OpRunner, WriterContext } from './context.ts'
 
 const INSERT_MESSAGE = `INSERT INTO messages (id, accepted_at, size, recipients, chunks, sha256, meta, prefix, content)
@@ -10,7 +12,6 @@ const INSERT_MESSAGE = `INSERT INTO messages (id, accepted_at, size, recipients,
 const INSERT_RECIPIENT = `INSERT INTO recipients
   (message_id, n, state, lane, submitter, accepted_at, due_at, lease_until, token, attempts, total, sender, address, dsn, hold_reason)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
-const DELETE_STREAM = 'DELETE FROM streams WHERE message_id = ?'
 
 const QUEUED = 0
 const LEASED = 1
@@ -19,7 +20,7 @@ const HELD = 2
 export function prepareEnqueue(context: WriterContext): OpRunner {
   const insertMessage = context.db.prepare(INSERT_MESSAGE)
   const insertRecipient = context.db.prepare(INSERT_RECIPIENT)
-  const deleteStream = context.db.prepare(DELETE_STREAM)
+  const place = preparePlacing(context)
 
   const insertRecipients = (op: ValueReader, id: number, acceptedAt: number): void => {
     const submitter = op.text()
@@ -52,13 +53,16 @@ export function prepareEnqueue(context: WriterContext): OpRunner {
     const prefix = op.bytes()
     const inline = op.number() === 1
     const content = op.bytes()
-    if (inline) {
+    if (!inline) {
+      const stream = finishedStream(context, id, size)
+      insertMessage.run(id, acceptedAt, size, total, stream.pieces.length, stream.hash.copy().digest(), meta, prefix, null)
+      place(id, stream.pieces)
+      context.afterCommit.push(() => context.streams.delete(id))
+    } else if (content.byteLength <= ROW_CONTENT_OCTETS_MAX) {
       insertMessage.run(id, acceptedAt, size, total, 0, hash('sha256', content, 'buffer'), meta, prefix, content)
     } else {
-      const stream = finishedStream(context, id, size)
-      insertMessage.run(id, acceptedAt, size, total, stream.chunks, stream.hash.copy().digest(), meta, prefix, null)
-      deleteStream.run(id)
-      context.afterCommit.push(() => context.streams.delete(id))
+      insertMessage.run(id, acceptedAt, size, total, 1, hash('sha256', content, 'buffer'), meta, prefix, null)
+      place(id, [writePiece(context, content)])
     }
     context.record({ messageId: id, recipient: null, at: acceptedAt, kind: 'accepted', detail: accepted })
     insertRecipients(op, id, acceptedAt)

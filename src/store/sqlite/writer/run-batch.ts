@@ -19,6 +19,8 @@ export interface BatchParts {
   readonly runners: Readonly<Record<OpName, OpRunner>>
   readonly faults: Faults
   readonly reserve: Reserve
+  /** Called in each transaction, behind its ops. */
+  readonly trim: () => void
 }
 
 /** Ops that bring new mail. Settlements may add a notice, but ending one recipient matters more. */
@@ -57,7 +59,9 @@ export function createBatchRunner(parts: BatchParts): BatchRunner {
       } else if (attempt.apart) carried.results.push(runApart({ index, op, runner: parts.runners[name] }, context, carried.faults))
       else carried.results.push(parts.runners[name](op))
     }
+    if (!attempt.refuseGrowth && !attempt.apart) parts.trim()
     if (faults.crashes) crashPoints(faults, request, 'before-commit')
+    if (context.syncsContent) context.content.sync()
     transaction.commit()
     if (faults.crashes) crashPoints(faults, request, 'after-commit')
     return carried
@@ -68,6 +72,8 @@ export function createBatchRunner(parts: BatchParts): BatchRunner {
       let attempt: Attempt = { refuseGrowth: request.full, apart: false }
       for (;;) {
         context.afterCommit.length = 0
+        context.onRollback.length = 0
+        context.syncsContent = false
         context.handedOver.length = 0
         try {
           const carried = carryOut(request, area, attempt)
@@ -75,6 +81,7 @@ export function createBatchRunner(parts: BatchParts): BatchRunner {
           return answer(request, carried, lookAtLog(request.octets))
         } catch (error) {
           transaction.rollback()
+          undo(context, 0)
           context.afterRollback()
           const kind = faultKind(error)
           if (kind === null && !attempt.apart) attempt = { ...attempt, apart: true }
@@ -94,8 +101,8 @@ interface Step {
 }
 
 function runApart(step: Step, context: WriterContext, faults: OpFault[]): unknown {
-  const { db, afterCommit } = context
-  const effects = afterCommit.length
+  const { db, afterCommit, onRollback } = context
+  const [effects, undone] = [afterCommit.length, onRollback.length]
   db.exec('SAVEPOINT op')
   try {
     const result = step.runner(step.op)
@@ -105,11 +112,17 @@ function runApart(step: Step, context: WriterContext, faults: OpFault[]): unknow
     if (faultKind(error) !== null) throw error
     db.exec('ROLLBACK TO op')
     db.exec('RELEASE op')
+    undo(context, undone)
     context.afterRollback()
     afterCommit.length = effects
     faults.push({ index: step.index, kind: 'own', text: textOf(error) })
     return null
   }
+}
+
+/** What the ops did beside the tables, back to that many. */
+function undo({ onRollback }: WriterContext, left: number): void {
+  while (onRollback.length > left) onRollback.pop()?.()
 }
 
 function refuseAll(request: BatchRequest, error: unknown): BatchAnswer {

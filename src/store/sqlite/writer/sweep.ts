@@ -5,31 +5,33 @@
  * in small steps, so that a large message does not stop the queue.
  */
 
-import { CHUNK_ID, CHUNK_IDS, FIRST_CHUNK_ID } from './content.ts'
-import type { OpRunner, WriterContext } from './context.ts'
+import { CHUNK_ID, CHUNK_IDS, FIRST_CHUNK_ID } from '../place.ts'
+import { dropStream } from './content.ts'
+import { FINISHED, type OpRunner, type WriterContext } from './context.ts'
 
-export const DUE = 'SELECT at, message_id FROM finished WHERE class = ? AND at < ? ORDER BY at LIMIT ?'
-export const ORPHANS = 'SELECT message_id FROM streams WHERE begun_at < ? LIMIT ?'
+export const DUE = 'SELECT at, message_id, octets FROM finished WHERE class = ? AND at < ? ORDER BY at LIMIT ?'
 const DROP_INLINE = 'UPDATE messages SET content = NULL, sha256 = NULL, chunks = -1 WHERE id = ? RETURNING recipients'
 const CHUNKS = `SELECT id - ${FIRST_CHUNK_ID} AS n FROM chunks WHERE ${CHUNK_IDS} LIMIT ?2`
-const DELETE_CHUNK = `DELETE FROM chunks WHERE id = ${CHUNK_ID}`
+const DELETE_CHUNK = `DELETE FROM chunks WHERE id = ${CHUNK_ID} RETURNING place, octets`
 const DELETE_FINISHED = 'DELETE FROM finished WHERE class = ? AND at = ? AND message_id = ?'
-const INSERT_FINISHED = 'INSERT OR IGNORE INTO finished (class, at, message_id) VALUES (2, ?, ?)'
+const INSERT_FINISHED = `INSERT OR IGNORE INTO finished (class, at, message_id) VALUES (${FINISHED.gone}, ?, ?)`
 const DELETE_HISTORY = 'DELETE FROM history WHERE message_id = ?'
 const DELETE_RECIPIENTS = 'DELETE FROM recipients WHERE message_id = ?'
 const DELETE_MESSAGE = 'DELETE FROM messages WHERE id = ?'
-const DELETE_STREAM = 'DELETE FROM streams WHERE message_id = ?'
 const RAISE_SETTING = 'INSERT INTO settings (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = max(value, ?2)'
 
+/** Messages that lose their content beside the mail of one batch. */
+const MESSAGES_PER_TRIM = 100
 /** Chunks removed in one transaction: 16 MiB of them. */
 const CHUNKS_PER_SWEEP = 64
-/** Content due, the same for captured mail, content gone. */
-const CLASSES = [0, 1, 2] as const
+const CLASSES = Object.values(FINISHED)
 
 interface Due {
   readonly class: number
   readonly at: number
   readonly id: number
+  /** In the content file. */
+  readonly octets: number
 }
 interface Sweep {
   contents: number
@@ -41,29 +43,48 @@ interface Sweep {
 
 /** Answers contents and messages removed, and whether more is waiting. */
 export function prepareSweep(context: WriterContext): OpRunner {
-  const due = context.db.prepare(DUE)
-  const orphans = context.db.prepare(ORPHANS)
+  const dueOf = prepareDue(context)
   const steps = prepareSteps(context)
-  const dueOf = (kind: number, before: number, limit: number): readonly Due[] =>
-    due.all(kind, before, limit).map((row) => ({ class: kind, at: row.at as number, id: row.message_id as number }))
 
   return (op) => {
-    const [normal, captured, history, orphaned, limit] = [op.number(), op.number(), op.number(), op.number(), op.number()]
+    const [normal, captured, history, orphaned, limit, keptMax] = [op.number(), op.number(), op.number(), op.number(), op.number(), op.number()]
+    context.kept.octetsMax = keptMax
     const sweep: Sweep = { contents: 0, messages: 0, room: limit, chunks: CHUNKS_PER_SWEEP }
     for (const kind of CLASSES) {
       for (const one of dueOf(kind, history, sweep.room)) if (sweep.room > 0) steps.forget(one, sweep)
     }
-    for (const one of dueOf(0, normal, sweep.room)) if (sweep.room > 0) steps.dropContent(one, sweep)
-    for (const one of dueOf(1, captured, sweep.room)) if (sweep.room > 0) steps.dropContent(one, sweep)
-    for (const row of orphans.all(orphaned, sweep.room)) if (sweep.room > 0) steps.dropOrphan(row.message_id as number, sweep)
+    for (const kind of [FINISHED.due, FINISHED.placed]) {
+      for (const one of dueOf(kind, normal, sweep.room)) if (sweep.room > 0) steps.dropContent(one, sweep)
+    }
+    for (const one of dueOf(FINISHED.captured, captured, sweep.room)) if (sweep.room > 0) steps.dropContent(one, sweep)
+    for (const [id, { begunAt }] of context.streams) if (begunAt < orphaned && sweep.room > 0) dropOrphan(context, id, sweep)
+    context.afterCommit.push(() => context.content.shrink())
     return [sweep.contents, sweep.messages, sweep.room <= 0 ? 1 : 0]
   }
+}
+
+/** What finished messages keep in the content file beyond the bound goes, the oldest first: a few with each batch. */
+export function prepareTrim(context: WriterContext): () => void {
+  const dueOf = prepareDue(context)
+  const steps = prepareSteps(context)
+  return () => {
+    if (!context.kept.isExceeded) return
+    const sweep: Sweep = { contents: 0, messages: 0, room: MESSAGES_PER_TRIM, chunks: CHUNKS_PER_SWEEP }
+    for (const one of dueOf(FINISHED.placed, Number.MAX_SAFE_INTEGER, sweep.room)) {
+      if (sweep.room > 0 && context.kept.isExceeded) steps.dropContent(one, sweep)
+    }
+  }
+}
+
+function prepareDue(context: WriterContext): (kind: number, before: number, limit: number) => readonly Due[] {
+  const due = context.db.prepare(DUE)
+  return (kind, before, limit) =>
+    due.all(kind, before, limit).map((row) => ({ class: kind, at: row.at as number, id: row.message_id as number, octets: row.octets as number }))
 }
 
 interface Steps {
   dropContent(due: Due, sweep: Sweep): void
   forget(due: Due, sweep: Sweep): void
-  dropOrphan(id: number, sweep: Sweep): void
 }
 
 function prepareSteps(context: WriterContext): Steps {
@@ -74,49 +95,55 @@ function prepareSteps(context: WriterContext): Steps {
   const deleteFinished = db.prepare(DELETE_FINISHED)
   const insertFinished = db.prepare(INSERT_FINISHED)
   const deleteOf = [DELETE_HISTORY, DELETE_RECIPIENTS, DELETE_MESSAGE].map((sql) => db.prepare(sql))
-  const deleteStream = db.prepare(DELETE_STREAM)
   const raise = db.prepare(RAISE_SETTING)
 
   /** False: the step is used up before the last chunk, the rest is for the next one. */
   const deleteChunks = (id: number, sweep: Sweep): boolean => {
     const found = chunks.all(id, sweep.chunks + 1)
-    for (const row of found.slice(0, sweep.chunks)) deleteChunk.run(id, row.n as number)
+    for (const row of found.slice(0, sweep.chunks)) giveBack(context, deleteChunk.get(id, row.n as number))
     const done = found.length <= sweep.chunks
     sweep.chunks -= Math.min(found.length, sweep.chunks)
     if (!done || sweep.chunks === 0) sweep.room = 0
     return done
   }
-  const dropContent = ({ class: kind, at, id }: Due, sweep: Sweep): boolean => {
+  const dropContent = ({ class: kind, at, id, octets }: Due, sweep: Sweep): boolean => {
     sweep.room -= 1
     // First of all, so that a half-removed content is never opened.
     if (dropInline.get(id) !== undefined && !deleteChunks(id, sweep)) return false
     deleteFinished.run(kind, at, id)
     insertFinished.run(at, id)
+    context.kept.add(-octets)
+    context.afterCommit.push(() => context.kept.disown(id))
     sweep.contents += 1
     return true
   }
   return {
     dropContent,
     forget(due, sweep) {
-      if (due.class !== 2 && !dropContent(due, sweep)) return
-      if (due.class === 2) sweep.room -= 1
+      if (due.class !== FINISHED.gone && !dropContent(due, sweep)) return
+      if (due.class === FINISHED.gone) sweep.room -= 1
       for (const statement of deleteOf) statement.run(due.id)
-      deleteFinished.run(2, due.at, due.id)
+      deleteFinished.run(FINISHED.gone, due.at, due.id)
       raise.run('last_queue_id', due.id)
       raise.run('history_serial', context.lastSerial())
       sweep.messages += 1
     },
-    dropOrphan(id, sweep) {
-      sweep.room -= 1
-      if (!deleteChunks(id, sweep)) return
-      deleteStream.run(id)
-      context.afterCommit.push(() => context.streams.delete(id))
-      sweep.contents += 1
-    },
   }
 }
 
-export const LAST_ID = `SELECT max(coalesce((SELECT max(id) FROM messages), -1), coalesce((SELECT max(message_id) FROM streams), -1),
+function dropOrphan(context: WriterContext, id: number, sweep: Sweep): void {
+  sweep.room -= 1
+  sweep.contents += 1
+  context.afterCommit.push(() => dropStream(context, id))
+}
+
+/** The place of a row that is deleted, once that is durable. */
+function giveBack({ afterCommit, content }: WriterContext, row: Readonly<Record<string, unknown>> | undefined): void {
+  const { place, octets } = row ?? {}
+  if (typeof place === 'number' && typeof octets === 'number') afterCommit.push(() => content.give({ place, octets }))
+}
+
+export const LAST_ID = `SELECT max(coalesce((SELECT max(id) FROM messages), -1),
   coalesce((SELECT value FROM settings WHERE name = 'last_queue_id'), -1)) AS id`
 
 /** The highest id that is or was in the store. */
