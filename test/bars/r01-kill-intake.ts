@@ -4,7 +4,7 @@
  * Duplicates are bounded by the transactions open at each kill (RFC 1047): the sink's sessions.
  */
 import { untilDrained } from './support/admin.ts'
-import { type Load, startLoad } from './support/load.ts'
+import { type Load, mixedOctets, startLoad } from './support/load.ts'
 import { freePort, makeFolder, removeFolder, startServer } from './support/server.ts'
 import { startSink } from './support/sink.ts'
 import { runBar, seeded, tally, until } from './support/verdict.ts'
@@ -22,7 +22,7 @@ await runBar('R01 kill-intake', async ({ full, seed }) => {
   for (let kill = 0; kill < kills; kill++) {
     const server = await startServer(options)
     slowestStartMs = Math.max(slowestStartMs, server.listeningMs)
-    const load = startLoad({ port, sessions: 10, octets: 4096, prefix: `k${kill}` })
+    const load = startLoad({ port, sessions: 10, octets: mixedOctets, prefix: `k${kill}` })
     loads.push(load)
     await new Promise((resolve) => setTimeout(resolve, 100 + random() * 700))
     openAtKills += sink.counts.open * 2

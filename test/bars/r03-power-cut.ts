@@ -9,7 +9,7 @@ import { closeSync, existsSync, fsyncSync, openSync, renameSync, writeSync } fro
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { untilDrained } from './support/admin.ts'
-import { type Load, startLoad } from './support/load.ts'
+import { type Load, mixedOctets, startLoad } from './support/load.ts'
 import { type CutDisk, makeDisk, whyNoCuts } from './support/power.ts'
 import { freePort, makeFolder, NODE, removeFolder, startServer } from './support/server.ts'
 import { type Sink, startSink } from './support/sink.ts'
@@ -70,7 +70,7 @@ function configOn(disk: CutDisk): Record<string, unknown> {
 
 async function oneCut(run: Run & { readonly waitMs: number }): Promise<number> {
   const server = await startServer({ port: run.port, relayPort: run.sink.port, folder: run.folder, config: configOn(run.disk) })
-  const load = startLoad({ port: run.port, sessions: 10, octets: 4096, prefix: `p${run.loads.length}` })
+  const load = startLoad({ port: run.port, sessions: 10, octets: mixedOctets, prefix: `p${run.loads.length}` })
   run.loads.push(load)
   await new Promise((resolve) => setTimeout(resolve, run.waitMs))
   // Our page cache is still whole: a plain kill can never show a missing sync.

@@ -72,6 +72,7 @@ export interface BenchOptions {
 /** Every way through the store; what is larger than 256 KiB goes in chunks. */
 const WORK = [
   { id: 'small', to: 'user@rcpt.test', octets: 2_000 },
+  { id: 'middle', to: 'user@rcpt.test', octets: 40_000 },
   { id: 'large', to: 'user@rcpt.test', octets: 270_000 },
   { id: 'nobody', to: 'nobody@rcpt.test', octets: 2_000 },
   { id: 'later', to: 'later@rcpt.test', octets: 2_000 },

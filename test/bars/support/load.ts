@@ -29,7 +29,8 @@ export interface LoadOptions {
   readonly port: number
   readonly host?: string
   readonly sessions: number
-  readonly octets: number
+  /** Of each message, or of the n-th. */
+  readonly octets: number | ((n: number) => number)
   /** Stops by itself after so many messages are attempted. */
   readonly messages?: number
   readonly from?: string
@@ -38,6 +39,11 @@ export interface LoadOptions {
   readonly prefix?: string
   /** Pause after a lost or refused connection. */
   readonly retryMs?: number
+}
+
+/** Mostly small; some long enough for the content file, some for several pieces in it. */
+export function mixedOctets(n: number): number {
+  return n % 16 === 1 ? 600_000 : n % 4 === 0 ? 40_000 : 4_096
 }
 
 export function makeContent(id: string, octets: number): Buffer {
@@ -99,7 +105,7 @@ async function session(options: LoadOptions, load: Counts, first: string, next: 
       await expect(replies, '250', load)
       socket.write('DATA\r\n')
       await expect(replies, '354', load)
-      const content = makeContent(id, options.octets)
+      const content = makeContent(id, typeof options.octets === 'number' ? options.octets : options.octets(number))
       socket.write(Buffer.concat([content, Buffer.from('.\r\n')]))
       const from = performance.now()
       const reply = await expect(replies, '250', load)
