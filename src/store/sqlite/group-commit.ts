@@ -8,6 +8,7 @@
 import type { Journal } from '../../ports/journal.ts'
 import { StoreFault } from '../../ports/store-fault.ts'
 import type { FaultPlan } from './faults.ts'
+import { Gathering } from './gathering.ts'
 import { startThread, type Thread } from './thread.ts'
 import { type BatchAnswer, BatchWriter, type LogSize, type OpFault, type OpName, type WriterAnswer, type WriterRequest } from './wire.ts'
 
@@ -62,6 +63,9 @@ export class GroupCommit {
   #condition: Condition = 'opening'
   #reason: string | null = null
   #scheduled = false
+  readonly #gathering = new Gathering()
+  /** Ops that wait and that somebody waits for. */
+  #awaited = 0
   /** Answers to requests that are no batch, in order. */
   readonly #asked: { readonly done: (answer: WriterAnswer) => void; readonly fail: (fault: Error) => void }[] = []
 
@@ -112,6 +116,7 @@ export class GroupCommit {
         done: (result) => resolve(op.decode(result)),
         fail: reject,
       })
+      if (isAwaited(op)) this.#awaited += 1
       this.#schedule()
     })
   }
@@ -168,14 +173,21 @@ export class GroupCommit {
     return this.#waiting.length >= WAITING_OPS_MAX ? new StoreFault('busy', 'too much is waiting for the disk') : null
   }
 
-  /** At the end of this turn of the event loop, so that all sessions that are ready share the commit. */
+  /** At the end of this turn of the event loop or a few later, so that all sessions that are ready share the commit. */
   #schedule(): void {
     if (this.#scheduled || this.#freeAreas.length === 0) return
     this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      this.#flush()
-    })
+    this.#gathering.begin()
+    setImmediate(() => this.#turn())
+  }
+
+  #turn(): void {
+    if (this.#condition !== 'closed' && this.#gathering.isWorthAnotherTurn(this.#awaited)) {
+      setImmediate(() => this.#turn())
+      return
+    }
+    this.#scheduled = false
+    this.#flush()
   }
 
   #flush(): void {
@@ -186,6 +198,9 @@ export class GroupCommit {
   #post(thread: Thread<WriterRequest, WriterAnswer>): void {
     const { count, octets } = nextBatch(this.#waiting)
     const ops = this.#waiting.splice(0, count)
+    const awaited = this.#waiting.length === 0 ? this.#awaited : ops.filter(isAwaited).length
+    this.#awaited -= awaited
+    this.#gathering.posted(awaited)
     const index = this.#freeAreas.pop() as number
     const oversize = octets > AREA_OCTETS ? new SharedArrayBuffer(octets) : null
     const writer = new BatchWriter(new Uint8Array(oversize ?? (this.#areas[index] as SharedArrayBuffer)))
@@ -221,6 +236,7 @@ export class GroupCommit {
     }
     for (const resolve of this.#afterBatch.splice(0)) resolve()
     if (log !== null) this.#options.onLogSize(log)
+    this.#gathering.answered(this.#awaited)
     if (this.#waiting.length > 0) this.#schedule()
   }
 
@@ -243,6 +259,7 @@ export class GroupCommit {
     const lost = [...this.#inFlight, this.#waiting].flat()
     this.#inFlight.fill([])
     this.#waiting = []
+    this.#awaited = 0
     this.#freeAreas.splice(0, this.#freeAreas.length, ...this.#areas.keys())
     for (const op of lost) op.fail(fault)
     for (const { fail } of this.#asked.splice(0)) fail(fault)
@@ -255,6 +272,11 @@ export class GroupCommit {
     this.#reason = reason
     if (changed) this.#options.onChange({ condition, reason })
   }
+}
+
+/** Nobody waits for the record of an attempt. */
+function isAwaited({ name }: { readonly name: OpName }): boolean {
+  return name !== 'settle'
 }
 
 /** How many of the ops that wait go together, at least one. */

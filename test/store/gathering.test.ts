@@ -1,0 +1,57 @@
+/**
+ * How long a batch waits for company.
+ */
+import { describe, expect, it } from 'vitest'
+import { Gathering } from '../../src/store/sqlite/gathering.ts'
+
+/** A batch of so many was committed while so many others came. */
+function behind(...batches: readonly (readonly [posted: number, meanwhile: number])[]): Gathering {
+  const gathering = new Gathering()
+  for (const [posted, meanwhile] of batches) {
+    gathering.posted(posted)
+    gathering.answered(meanwhile)
+  }
+  gathering.begin()
+  return gathering
+}
+function turnsFor(gathering: Gathering, awaited: number): number {
+  let turns = 0
+  while (gathering.isWorthAnotherTurn(awaited)) turns += 1
+  return turns
+}
+
+describe('a batch', () => {
+  it('is not put off for nobody', () => {
+    expect(turnsFor(new Gathering(), 1)).toBe(0)
+    expect(turnsFor(behind([1, 0], [0, 0], [1, 0]), 1)).toBe(0)
+    expect(turnsFor(behind([1, 0]), 0)).toBe(0)
+  })
+  it('waits for those who came together the last time, and no longer than they need', () => {
+    const gathering = behind([5, 0])
+    expect(gathering.isWorthAnotherTurn(2)).toBe(true)
+    expect(gathering.isWorthAnotherTurn(4)).toBe(true)
+    expect(gathering.isWorthAnotherTurn(5)).toBe(false)
+  })
+  it('waits for those who came while the last one was under way, too: two halves become one', () => {
+    expect(turnsFor(behind([5, 5]), 9)).toBe(32)
+    expect(turnsFor(behind([5, 5]), 10)).toBe(0)
+  })
+  it('waits for some turns at most', () => {
+    expect(turnsFor(behind([10, 0]), 1)).toBe(32)
+  })
+  it('expects sessions that are gone a little longer, one less each time', () => {
+    const goneSince = (batches: number) => behind([4, 0], ...Array.from({ length: batches }, () => [1, 0] as const))
+    expect([0, 1, 2, 3].map((batches) => turnsFor(goneSince(batches), 1))).toEqual([32, 32, 32, 0])
+  })
+  it('does not wait for more than share a commit well', () => {
+    expect(turnsFor(behind([40, 40]), 12)).toBe(0)
+  })
+  it('may wait again when it is its turn again', () => {
+    const gathering = behind([3, 0])
+    expect(turnsFor(gathering, 1)).toBe(32)
+    gathering.posted(1)
+    gathering.answered(2)
+    gathering.begin()
+    expect(turnsFor(gathering, 1)).toBe(32)
+  })
+})
