@@ -69,7 +69,9 @@ export interface AcceptParts {
  * `SigningFault` if it is not in the queue.
  */
 export async function acceptMessage(parts: AcceptParts, submission: Submission, onDurable: (queueId: QueueId) => void): Promise<QueueId> {
-  const acceptance = await enqueue(parts, submission).finally(submission.content.letGo)
+  // Not after a fault: a writer that was given up may still read it, so it must not become somebody else's mail.
+  const acceptance = await enqueue(parts, submission)
+  submission.content.letGo()
   const { message } = acceptance
   const { queueId } = message.envelope
   try {

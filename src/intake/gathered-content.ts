@@ -22,7 +22,8 @@ const SPARE_MAX = 16
 export function createScratchPool(): ScratchPool {
   const spare: Buffer[] = []
   return {
-    take: () => spare.pop() ?? Buffer.allocUnsafeSlow(SCRATCH_OCTETS),
+    // Shared, so that the queue need not copy it to wherever it is written from.
+    take: () => spare.pop() ?? Buffer.from(new SharedArrayBuffer(SCRATCH_OCTETS)),
     give(scratch) {
       if (spare.length < SPARE_MAX && scratch.length === SCRATCH_OCTETS) spare.push(scratch)
     },

@@ -29,7 +29,7 @@ export type Placement =
 
 export interface Acceptance {
   readonly message: AcceptedMessage
-  /** Content of at most `INLINE_OCTETS_MAX`, the store's to read until `enqueue` has settled; null: it was put through `BodyStore` before, under `message.bodyRef`. */
+  /** Content of at most `INLINE_OCTETS_MAX`, the store's to read until `enqueue` has resolved, and without end if it rejected; null: it was put through `BodyStore` before, under `message.bodyRef`. */
   readonly content: Uint8Array | null
   /** One per recipient, in the envelope's order. */
   readonly placements: readonly Placement[]

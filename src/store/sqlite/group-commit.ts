@@ -209,7 +209,8 @@ export class GroupCommit {
       op.encode(writer)
     }
     this.#inFlight[index] = ops
-    thread.post({ kind: 'batch', area: index, oversize, octets, values: writer.values, starts: writer.starts, full: this.#condition === 'full' })
+    const { values, starts, shared } = writer
+    thread.post({ kind: 'batch', area: index, oversize, octets, values, starts, shared, full: this.#condition === 'full' })
   }
 
   #take(answer: WriterAnswer): void {

@@ -27,7 +27,8 @@ export function createSpareChunks(): SpareChunks {
   let octets = 0
   const take = (size: number): Buffer => {
     const found = spare.get(size)?.pop()
-    if (found === undefined) return Buffer.allocUnsafeSlow(size)
+    // Whole chunks are read by the writer where they are.
+    if (found === undefined) return size === CHUNK_OCTETS ? Buffer.from(new SharedArrayBuffer(size)) : Buffer.allocUnsafeSlow(size)
     octets -= size
     return found
   }

@@ -26,6 +26,8 @@ export interface BatchRequest {
   /** Instead of an area: an op whose bytes fit none. */
   readonly oversize: SharedArrayBuffer | null
   readonly values: readonly Value[]
+  /** Bytes that are read where they are. */
+  readonly shared: readonly SharedArrayBuffer[]
   /** Of all bytes of the batch. */
   readonly octets: number
   /** Where in `values` each op begins. */
@@ -67,10 +69,14 @@ export type WriterAnswer =
   | { readonly kind: 'checkpointed'; readonly walPages: number }
   | { readonly kind: 'closed' }
 
+/** To copy less than this costs less than to share it. */
+const SHARED_OCTETS_MIN = 16 * 1024
+
 /** Puts ops into a batch. */
 export class BatchWriter {
   readonly values: Value[] = []
   readonly starts: number[] = []
+  readonly shared: SharedArrayBuffer[] = []
   readonly #area: Uint8Array
   #used = 0
 
@@ -81,7 +87,13 @@ export class BatchWriter {
     this.starts.push(this.values.length)
     this.values.push(name)
   }
+  /** Long bytes in shared memory are not copied: they must stay as they are until the batch is answered. */
   bytes(bytes: Uint8Array): void {
+    if (bytes.byteLength >= SHARED_OCTETS_MIN && bytes.buffer instanceof SharedArrayBuffer) {
+      this.shared.push(bytes.buffer)
+      this.values.push(-this.shared.length, bytes.byteOffset, bytes.byteLength)
+      return
+    }
     this.#area.set(bytes, this.#used)
     this.values.push(this.#used, bytes.byteLength)
     this.#used += bytes.byteLength
@@ -92,11 +104,13 @@ export class BatchWriter {
 export class ValueReader {
   readonly #values: readonly Value[]
   readonly #area: Uint8Array
+  readonly #shared: readonly SharedArrayBuffer[]
   #at = 0
 
-  constructor(values: readonly Value[], area: Uint8Array) {
+  constructor(values: readonly Value[], area: Uint8Array, shared: readonly SharedArrayBuffer[]) {
     this.#values = values
     this.#area = area
+    this.#shared = shared
   }
   seek(at: number): void {
     this.#at = at
@@ -116,6 +130,7 @@ export class ValueReader {
   /** A view: valid until the batch is answered. */
   bytes(): Uint8Array {
     const from = this.number()
-    return this.#area.subarray(from, from + this.number())
+    if (from >= 0) return this.#area.subarray(from, from + this.number())
+    return new Uint8Array(this.#shared[-from - 1] as SharedArrayBuffer, this.number(), this.number())
   }
 }

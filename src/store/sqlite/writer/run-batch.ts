@@ -45,8 +45,8 @@ export function createBatchRunner(parts: BatchParts): BatchRunner {
   const lookAtLog = createLook(context.db)
 
   const carryOut = (request: BatchRequest, area: Uint8Array, attempt: Attempt): Carried => {
-    const { values, starts } = request
-    const op = new ValueReader(values, area)
+    const { values, starts, shared } = request
+    const op = new ValueReader(values, area, shared)
     const carried: Carried = { results: [], faults: [] }
     transaction.begin()
     for (let index = 0; index < starts.length; index++) {
