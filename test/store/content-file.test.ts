@@ -12,9 +12,11 @@ import { MIGRATIONS } from '../../src/store/sqlite/schema.ts'
 import { ContentFile } from '../../src/store/sqlite/writer/content-file.ts'
 import { firstOf, later, settlement } from '../conformance/queue-steps.ts'
 import { createDiskFaults, DISK_FAULT } from '../support/disk-faults.ts'
+import { createFakeClock } from '../support/fake-clock.ts'
 import { leasedPlace, makeAcceptance, NOON } from '../support/make-message.ts'
 import { openDatabase, openSqlite, type SqliteStore } from '../support/store-under-test.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
+import { waitUntil } from '../support/wait-for-signal.ts'
 
 const KIB = 1024
 const KEEP = { contentFinishedBefore: 0 as EpochMs, capturedFinishedBefore: 0 as EpochMs, historyFinishedBefore: 0 as EpochMs, orphanedBefore: 0 as EpochMs }
@@ -129,6 +131,24 @@ describe('the file', () => {
     await store.bodies.sweep({ ...KEEP, now: NOON, limit: 1 })
     expect(fileSize(store.folder)).toBe(256 * KIB)
     expect((await read(store, mails[0] as Acceptance)).equals(mails[0]?.content as Buffer)).toBe(true)
+  })
+  it('gives back all that was given up when the disk is full and room is looked for', async () => {
+    const disk = createDiskFaults()
+    const clock = createFakeClock(NOON)
+    const conditions: string[] = []
+    const store = await openSqlite({ faults: disk.plan, clock, onCondition: ({ kind }) => void conditions.push(kind) })
+    const ref = makeAcceptance().message.bodyRef
+    const writer = store.bodies.put(ref)
+    await writer.write(contentOf(20 * 256 * KIB, 'too much'))
+    await writer.finish()
+    expect(fileSize(store.folder)).toBe(20 * 256 * KIB)
+    disk.failStatement(DISK_FAULT.full, 2)
+    await expect(accept(store, 100 * KIB, 'refused')).rejects.toMatchObject({ kind: 'full' })
+    await writer.abort()
+    await clock.advance(2_000)
+    await waitUntil(() => conditions.at(-1) === 'sound')
+    expect(conditions.slice(-2)).toEqual(['full', 'sound'])
+    expect(fileSize(store.folder)).toBe(0)
   })
   it('writes no place again that a backup may still read', () => {
     const file = new ContentFile(join(makeTempFolder(), 'queue.db'), createFaults(NO_FAULTS))

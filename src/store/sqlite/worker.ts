@@ -41,7 +41,8 @@ function open(request: OpenRequest): { readonly writer: Writer; readonly migrati
     const migrations = prove(db, faults, reserve)
     const content = new ContentFile(request.path, faults)
     content.prove()
-    return { writer: createWriter(db, request, { faults, reserve, content }), migrations, room: reserve.refill(unusedOctets(db)) }
+    const writer = createWriter(db, request, { faults, reserve, content })
+    return { writer, migrations, room: writer.refill() }
   } catch (error) {
     db.close()
     throw error
@@ -77,7 +78,11 @@ function createWriter(db: Database, request: OpenRequest, { faults, reserve, con
   const areas = request.areas.map((area) => new Uint8Array(area))
   const checkpoint = db.prepare('PRAGMA wal_checkpoint(PASSIVE)')
   return {
-    refill: () => reserve.refill(unusedOctets(db)),
+    refill() {
+      // On a full disk all of it counts, and content that was given up may have been what filled it.
+      content.shrink(0)
+      return reserve.refill(unusedOctets(db) + content.unusedOctets)
+    },
     handedOver: context.handedOver,
     batch(batch) {
       const area = batch.oversize === null ? areas[batch.area] : new Uint8Array(batch.oversize)

@@ -90,12 +90,17 @@ export class ContentFile {
     return wasPinned
   }
 
+  /** What can be written without the file growing. */
+  get unusedOctets(): number {
+    return onContentFile(() => Math.max(0, fstatSync(this.#fd).size - this.#places.takenOctets))
+  }
+
   /** Gives the end of the file back to the disk where nothing lies there. */
-  shrink(): void {
+  shrink(spareOctets = SPARE_OCTETS): void {
     if (this.#pins.size > 0) return
     const wanted = this.#places.endOctets
     onContentFile(() => {
-      if (fstatSync(this.#fd).size > wanted + SPARE_OCTETS) ftruncateSync(this.#fd, wanted)
+      if (fstatSync(this.#fd).size > wanted + spareOctets) ftruncateSync(this.#fd, wanted)
     })
   }
 

@@ -23,6 +23,7 @@ export class Places {
   readonly #blocks: Block[] = []
   /** By size: blocks with places of that size, of which some are free. */
   readonly #open = new Map(SIZES.map((units) => [units, new TurnoverSet<number>()]))
+  #takenUnits = 0
   /** No block before this one is free. */
   #firstFree = 0
 
@@ -35,6 +36,7 @@ export class Places {
     let at = 0
     while ((block.taken & (mask << at)) !== 0) at += units
     this.#mark(index, block, block.taken | (mask << at))
+    this.#takenUnits += units
     return index * UNITS_PER_BLOCK + at
   }
 
@@ -43,6 +45,7 @@ export class Places {
     const { index, bits, block } = this.#find(place, octets)
     if (block?.units !== unitsFor(octets) || (block.taken & bits) !== bits) throw new Error(`place ${place} is not taken by ${octets} octets`)
     this.#mark(index, block, block.taken & ~bits)
+    this.#takenUnits -= unitsFor(octets)
   }
 
   /** Takes a place that is known to hold content. Throws if something else has it. */
@@ -54,6 +57,11 @@ export class Places {
     if ((block.units !== 0 && block.units !== units) || (block.taken & bits) !== 0) throw new Error(`place ${place} has content twice`)
     block.units = units
     this.#mark(index, block, block.taken | bits)
+    this.#takenUnits += units
+  }
+
+  get takenOctets(): number {
+    return this.#takenUnits * UNIT_OCTETS
   }
 
   /** Octets from the start of the file to behind the last place taken. */
