@@ -16,7 +16,7 @@ const ARENAS_MAX = '2'
  * Many times what the server ever keeps, in MiB. It is there because V8 lets garbage grow to several times what is alive
  * where it has been given much: 50 MB of octets that had been sent long ago waited so for their collection.
  */
-const OLD_GENERATION_MIB = 1024
+const OLD_GENERATION_MIB = 512
 
 type Execve = (file: string, args: readonly string[], env: Readonly<Record<string, string | undefined>>) => void
 

@@ -5,6 +5,7 @@
  * scratch memory, which is used again once the message is in the queue: fresh memory costs ten times as much as the
  * copy into it, and V8 answers its growth with full collections.
  */
+import { SharedPool } from '../core/shared-pool.ts'
 import { INLINE_OCTETS_MAX } from '../ports/queue-store.ts'
 
 export interface ScratchPool {
@@ -16,16 +17,16 @@ export interface ScratchPool {
 const SMALL_OCTETS = 16 * 1024
 /** Holds what may be inline, and the octet that makes it too much. */
 const SCRATCH_OCTETS = INLINE_OCTETS_MAX + 4096
-/** Scratch memory that is kept while nobody needs it: 4 MiB. */
+/** Scratch memory that is used again: 4 MiB. */
 const SPARE_MAX = 16
 
 export function createScratchPool(): ScratchPool {
-  const spare: Buffer[] = []
+  // Shared, so that the queue need not copy it to wherever it is written from.
+  const shared = new SharedPool(SCRATCH_OCTETS, SPARE_MAX)
   return {
-    // Shared, so that the queue need not copy it to wherever it is written from.
-    take: () => spare.pop() ?? Buffer.from(new SharedArrayBuffer(SCRATCH_OCTETS)),
+    take: () => shared.take() ?? Buffer.allocUnsafeSlow(SCRATCH_OCTETS),
     give(scratch) {
-      if (spare.length < SPARE_MAX && scratch.length === SCRATCH_OCTETS) spare.push(scratch)
+      if (scratch.buffer instanceof SharedArrayBuffer) shared.give(scratch)
     },
   }
 }

@@ -4,6 +4,7 @@
  * Fresh memory costs ten times the copy into it, and V8 answers its growth with full collections.
  * A piece comes back only when nobody reads it any more: it will hold the mail of somebody else.
  */
+import { SharedPool } from '../../core/shared-pool.ts'
 import { INLINE_OCTETS_MAX } from '../../ports/queue-store.ts'
 
 export const CHUNK_OCTETS = INLINE_OCTETS_MAX
@@ -19,16 +20,20 @@ export interface SpareChunks {
 
 /** Sizes are multiples of this. */
 const STEP_OCTETS = 16 * 1024
-/** What ten sessions of 1 MB have in hand; half of it doubles the collections. */
-const SPARE_OCTETS_MAX = 16 * 1024 * 1024
+/** Whole chunks are shared with the writer: as many as ten sessions of 1 MB have in hand, 16 MiB. */
+const SHARED_MAX = 64
+/** Of other sizes, and of chunks beyond that. */
+const SPARE_OCTETS_MAX = 8 * 1024 * 1024
 
 export function createSpareChunks(): SpareChunks {
   const spare = new Map<number, Buffer[]>()
+  const shared = new SharedPool(CHUNK_OCTETS, SHARED_MAX)
   let octets = 0
   const take = (size: number): Buffer => {
+    const chunk = size === CHUNK_OCTETS ? shared.take() : null
+    if (chunk !== null) return chunk
     const found = spare.get(size)?.pop()
-    // Whole chunks are read by the writer where they are.
-    if (found === undefined) return size === CHUNK_OCTETS ? Buffer.from(new SharedArrayBuffer(size)) : Buffer.allocUnsafeSlow(size)
+    if (found === undefined) return Buffer.allocUnsafeSlow(size)
     octets -= size
     return found
   }
@@ -48,6 +53,7 @@ export function createSpareChunks(): SpareChunks {
     give({ buffer }) {
       const size = buffer.byteLength
       if (size === 0 || size > CHUNK_OCTETS || size % STEP_OCTETS !== 0) return
+      if (buffer instanceof SharedArrayBuffer) return shared.give(Buffer.from(buffer))
       makeRoom(size)
       if (octets + size > SPARE_OCTETS_MAX) return
       octets += size
