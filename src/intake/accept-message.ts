@@ -89,7 +89,8 @@ async function enqueue(parts: AcceptParts, submission: Submission): Promise<Acce
   const unsigned = composeMessage(submission, queueId, parts)
   const { signing } = submission.content
   const message = signing === null ? unsigned : { ...unsigned, prefix: Buffer.concat([await signing.sign(unsigned.prefix), unsigned.prefix]) }
-  const acceptance: Acceptance = { message, content: submission.content.inline, placements: admission.place(message) }
+  const { inline, sendsAsIs } = submission.content
+  const acceptance: Acceptance = { message, content: inline, placements: admission.place(message), sendsAsIs }
   const begunAt = parts.clock.monotonicMs()
   try {
     await store.enqueue(acceptance)

@@ -34,6 +34,8 @@ export interface TakenContent {
   readonly queueId: QueueId | null
   /** Has seen all of the content as it is stored; null: nothing is signed. */
   readonly signing: SigningPass | null
+  /** See `Acceptance`. */
+  readonly sendsAsIs: boolean
 }
 export type ContentResult = { readonly kind: 'taken'; readonly content: TakenContent } | { readonly kind: 'refused'; readonly reply: SmtpReply }
 
@@ -88,6 +90,8 @@ export class ContentIntake {
   #signing: SigningPass | null = null
   #storedOctets = 0
   #refusal: SmtpReply | null = null
+  /** No line of it begins with a dot, and we changed none. */
+  #sendsAsIs = true
   /** The end was seen: a refusal is the result, nobody has to be told before. */
   #whole = false
 
@@ -115,9 +119,10 @@ export class ContentIntake {
     if (this.#phase === 'streaming' && rest.length > 0) this.#store(rest)
   }
 
-  /** The true end was seen. At once for content in memory; never rejects: a fault of the store is a refusal. */
-  finish(): ContentResult | Promise<ContentResult> {
+  /** The true end was seen. At once for content in memory; never rejects: a fault of the store is a refusal. `dotless`: no line begins with a dot. */
+  finish(dotless: boolean): ContentResult | Promise<ContentResult> {
     this.#whole = true
+    this.#sendsAsIs &&= dotless
     if (this.#phase === 'gathering') this.#takeWhole()
     return this.#phase === 'streaming' ? this.#finishStream() : this.#conclude()
   }
@@ -182,6 +187,7 @@ export class ContentIntake {
     }
     const headerEdits = this.#parts.rewriter?.()?.headerEdits ?? null
     const edits = headerEdits === null ? [] : editHeader(block, headerEdits)
+    this.#sendsAsIs &&= edits.length === 0
     this.#head = { facts: readHeaderFacts(edits.length === 0 ? block : editedBlock(whole, block, edits)), fixups: decision.fixups }
     this.#signing = this.#parts.signer?.begin() ?? null
     this.#pieces = applyFixups(whole, decision.fixups, edits)
@@ -262,10 +268,8 @@ export class ContentIntake {
     if (inline !== null) this.#notePiece(inline)
     const sizeOctets = inline?.length ?? this.#storedOctets
     const { facts: header, fixups } = head
-    return {
-      kind: 'taken',
-      content: { inline, letGo, sizeOctets, eightBit: this.#eightBit, header, fixups, queueId: this.#queueId, signing: this.#signing },
-    }
+    const known = { eightBit: this.#eightBit, header, fixups, queueId: this.#queueId, signing: this.#signing, sendsAsIs: this.#sendsAsIs }
+    return { kind: 'taken', content: { inline, letGo, sizeOctets, ...known } }
   }
 }
 

@@ -168,7 +168,7 @@ export class Session implements ServerEvents, ClientEvents {
       this.#refused('message refused', end.fault.reply, transaction.facts)
       return 'accept'
     }
-    const result = content.finish()
+    const result = content.finish(end.dotless)
     if (!(result instanceof Promise) && result.kind === 'refused') return this.#refused('message refused', result.reply, transaction.facts)
     void this.#accept(transaction, result)
     return 'later'

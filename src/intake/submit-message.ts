@@ -73,7 +73,7 @@ async function takeContent(parts: SubmitParts, bytes: Uint8Array): Promise<Taken
       relieved = resolve
     })
   }
-  const result = await intake.finish()
+  const result = await intake.finish(false)
   if (result.kind === 'refused') throw new SubmissionRefused(result.reply)
   return result.content
 }

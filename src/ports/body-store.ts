@@ -20,6 +20,8 @@ export interface StoredContent {
   readonly sizeOctets: number
   /** The whole of it where it is small or at hand, already checked. */
   readonly whole: Uint8Array | null
+  /** See `Acceptance`; left out: not known. */
+  readonly sendsAsIs?: boolean
   /** Streams it; throws `StoreFault` of kind `damaged` before the last chunk if size or hash differ. */
   chunks(): AsyncIterable<Uint8Array>
   /**

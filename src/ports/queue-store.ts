@@ -33,6 +33,8 @@ export interface Acceptance {
   readonly content: Uint8Array | null
   /** One per recipient, in the envelope's order. */
   readonly placements: readonly Placement[]
+  /** No line of the content begins with a dot and every line ends in CRLF, with no NUL. Remembered as long as it is at hand; left out: not known. */
+  readonly sendsAsIs?: boolean
 }
 
 export interface LeasedRecipient {

@@ -96,9 +96,9 @@ export class ClientEngine {
     return this.#pipeline.submit(plan)
   }
 
-  /** Content octets, unstuffed; dots are stuffed and bare line ends become CRLF here. Ignored after a fault. */
-  writeContent(slice: Uint8Array): void {
-    if (!this.#isOver) this.#pipeline.writeContent(slice)
+  /** Content octets, unstuffed; dots are stuffed and bare line ends become CRLF here, unless nothing has to change. Ignored after a fault. */
+  writeContent(slice: Uint8Array, sendsAsIs = false): void {
+    if (!this.#isOver) this.#pipeline.writeContent(slice, sendsAsIs)
   }
 
   /** The final dot; the envelope that waits goes out in the same write. Ignored after a fault. */

@@ -86,10 +86,10 @@ export class ClientPipeline {
     else if (phase !== 'final-dot') this.advance()
   }
 
-  writeContent(slice: Uint8Array): void {
+  writeContent(slice: Uint8Array, sendsAsIs: boolean): void {
     this.#contentOf('writeContent')
     try {
-      const encoded = this.#encoder.encode(slice)
+      const encoded = sendsAsIs ? this.#encoder.pass(slice) : this.#encoder.encode(slice)
       if (encoded.length > 0) this.#session.writeContent(encoded)
     } catch (error) {
       if (!(error instanceof NulInContent)) throw error

@@ -47,6 +47,8 @@ export class DotDecoder {
    * see an end there, so nothing that follows may be trusted to be a command.
    */
   doubtfulEnd = false
+  /** Sent on, something may have to be changed in it: a line came with a dot in front, or a line end was made. */
+  dotted = false
   /** A line of content was completed since this was last set to false. */
   lineEnded = false
 
@@ -80,8 +82,10 @@ export class DotDecoder {
         return octet === DOT ? i + 1 : i
       case 'dot':
         this.#place = octet === CR ? 'dot-cr' : 'inside'
+        this.dotted ||= octet !== CR
         return octet === CR ? i + 1 : i
       case 'dot-cr':
+        this.dotted ||= octet !== LF
         if (octet !== LF) return this.#bareCr(octet, i)
         this.ended = true
         this.doubtfulEnd = this.#afterCr
@@ -172,6 +176,8 @@ export class DotDecoder {
 
   #bareLineEnd(): void {
     if (this.#options.bareLineEnds === 'refuse') this.#fail('bare-line-end')
+    // A dot behind it was none that begins a line; now it is.
+    this.dotted = true
     this.#lineOctets = 0
     this.lineEnded = true
     this.#emit(CRLF)
@@ -223,6 +229,13 @@ export class DotEncoder {
     if (!untouched) return this.#rewrite(chunk.toString('latin1'))
     this.#atLineStart = chunk[chunk.length - 1] === LF
     return chunk
+  }
+
+  /** The same for octets of which a decoder of ours has seen that nothing has to change: the input itself. */
+  pass(bytes: Uint8Array): Uint8Array {
+    if (this.#heldCr) return this.encode(bytes)
+    if (bytes.length > 0) this.#atLineStart = bytes[bytes.length - 1] === LF
+    return bytes
   }
 
   /** The end of content: a CRLF if it lacks one, and the final dot. */

@@ -180,7 +180,7 @@ export class ServerDialogue {
   endContent(decoder: DotDecoder): void {
     const fault = this.#contentFault
     this.#events.tap()?.('<', `[content: ${decoder.octets} octets]`)
-    const decision = this.#events.onContentEnd({ octets: decoder.octets, fault })
+    const decision = this.#events.onContentEnd({ octets: decoder.octets, fault, dotless: !decoder.dotted })
     this.#decide('content', fault === null ? decision : fault.reply)
   }
 

@@ -57,6 +57,8 @@ export interface ContentEnd {
   readonly octets: number
   /** Not null: the engine answers with its reply and the returned decision is ignored. */
   readonly fault: ContentFault | null
+  /** No line begins with a dot: sent on as it is, it ends nowhere too early. */
+  readonly dotless: boolean
 }
 export type CloseReason = 'quit' | 'synchronization' | 'too-many-errors' | 'bad-line' | 'http' | 'refused' | 'asked'
 

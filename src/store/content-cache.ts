@@ -15,6 +15,8 @@ export interface ContentCache {
   begin(ref: BodyRef, piece: Uint8Array, at: number): boolean
   /** What was begun is whole and accepted. Nothing happens if it is no longer there. */
   complete(ref: BodyRef, sizeOctets: number, uses: number): void
+  /** Nothing has to be changed in it to send it. */
+  markSendable(ref: BodyRef): void
   /** Null: it has to be read. */
   lend(ref: BodyRef): Loan | null
   /** One attempt is over; with the last one the content goes. */
@@ -27,6 +29,7 @@ export interface ContentCache {
 
 export interface Loan {
   readonly pieces: ContentPieces
+  readonly sendsAsIs: boolean
   /** The borrower, and whoever he gave them to, reads the pieces no more. Without it their memory is not used again. */
   giveBack(): void
 }
@@ -51,6 +54,7 @@ interface Entry {
   readonly isOurs: boolean
   /** Loans that were not given back. */
   readers: number
+  sendsAsIs: boolean
 }
 
 /** `memory` gives what larger content is copied into, and gets back what was used to its end and is read by nobody. */
@@ -75,7 +79,7 @@ export function createContentCache(octetsMax: number, memory: PieceMemory): Cont
       if (content.byteLength > octetsMax) return
       const isOurs = content.byteLength >= COPIED_OCTETS_MIN
       const piece = isOurs ? memory.copy(content) : unwasteful(content)
-      entries.set(ref, { pieces: [piece], octets: content.byteLength, uses, isOurs, readers: 0 })
+      entries.set(ref, { pieces: [piece], octets: content.byteLength, uses, isOurs, readers: 0, sendsAsIs: false })
       octets += content.byteLength
       for (const [oldest, entry] of entries) {
         if (octets <= octetsMax) break
@@ -88,7 +92,7 @@ export function createContentCache(octetsMax: number, memory: PieceMemory): Cont
         if (octets + piece.byteLength <= octetsMax) break
         if (entry.uses === null) remove(oldest, entry)
       }
-      const entry = entries.get(ref) ?? { pieces: [], octets: 0, uses: null, isOurs: true, readers: 0 }
+      const entry = entries.get(ref) ?? { pieces: [], octets: 0, uses: null, isOurs: true, readers: 0, sendsAsIs: false }
       if (entry.octets !== at || octets + piece.byteLength > octetsMax) {
         drop(ref)
         return false
@@ -99,11 +103,30 @@ export function createContentCache(octetsMax: number, memory: PieceMemory): Cont
       entries.set(ref, entry)
       return true
     },
+    ...createUses(entries, remove, memory),
+    drop,
+    get room() {
+      return octetsMax - octets
+    },
+  }
+}
+
+/** What happens to an entry from its acceptance to its last attempt. */
+function createUses(
+  entries: TurnoverMap<BodyRef, Entry>,
+  remove: (ref: BodyRef, entry: Entry) => void,
+  memory: PieceMemory,
+): Pick<ContentCache, 'complete' | 'markSendable' | 'lend' | 'release'> {
+  return {
     complete(ref, sizeOctets, uses) {
       const entry = entries.get(ref)
       if (entry === undefined) return
       entry.uses = (entry.uses ?? 0) + uses
       if (entry.uses <= 0 || entry.octets !== sizeOctets) remove(ref, entry)
+    },
+    markSendable(ref) {
+      const entry = entries.get(ref)
+      if (entry !== undefined) entry.sendsAsIs = true
     },
     lend(ref) {
       const entry = entries.get(ref)
@@ -117,10 +140,6 @@ export function createContentCache(octetsMax: number, memory: PieceMemory): Cont
       remove(ref, entry)
       if (entry.isOurs && entry.readers === 0) for (const piece of entry.pieces) memory.give(piece)
     },
-    drop,
-    get room() {
-      return octetsMax - octets
-    },
   }
 }
 
@@ -129,6 +148,7 @@ function loanOf(entry: Entry): Loan {
   entry.readers += 1
   return {
     pieces: entry.pieces,
+    sendsAsIs: entry.sendsAsIs,
     giveBack() {
       if (isOut) entry.readers -= 1
       isOut = false

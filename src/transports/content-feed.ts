@@ -30,7 +30,7 @@ export function sendContent(engine: ClientEngine, output: SessionOutput, carried
   if (whole !== null && ride.convert === null) {
     output.enter()
     engine.writeContent(ride.batch.message.prefix)
-    engine.writeContent(whole)
+    engine.writeContent(whole, ride.content.sendsAsIs === true)
     if (carried.transaction.end === null) engine.endContent()
     output.leave()
     return
@@ -69,11 +69,13 @@ async function* storedChunks({ content }: Ride): AsyncGenerator<Uint8Array> {
 }
 
 async function streamContent(engine: ClientEngine, output: SessionOutput, { ride, transaction }: Carried): Promise<void> {
+  const sendsAsIs = ride.convert === null && ride.content.sendsAsIs === true
   for await (const piece of contentOf(ride)) {
     if (transaction.end !== null) return
     if (piece.byteLength === 0) continue
     output.enter()
-    for (let at = 0; at < piece.byteLength; at += SLICE_OCTETS) engine.writeContent(piece.subarray(at, at + SLICE_OCTETS))
+    if (sendsAsIs && piece !== ride.batch.message.prefix) engine.writeContent(piece, true)
+    else for (let at = 0; at < piece.byteLength; at += SLICE_OCTETS) engine.writeContent(piece.subarray(at, at + SLICE_OCTETS))
     output.leave()
     await new Promise<void>((resolve) => output.whenWritable(resolve))
   }

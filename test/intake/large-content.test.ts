@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { INLINE_OCTETS_MAX } from '../../src/ports/queue-store.ts'
+import { type Acceptance, INLINE_OCTETS_MAX } from '../../src/ports/queue-store.ts'
 import { StoreFault } from '../../src/ports/store-fault.ts'
 import { turnEventLoop } from '../support/fake-clock.ts'
 import { waitUntil } from '../support/wait-for-signal.ts'
@@ -52,6 +52,32 @@ describe('large content', () => {
     const bodies = stored.map((text) => text.slice(text.indexOf('\r\n\r\n') + 4))
     const wanted = [...contents, ...contents].map((text) => text.slice(text.indexOf('\r\n\r\n') + 4))
     expect(bodies.toSorted()).toEqual(wanted.toSorted())
+  })
+
+  it.each([
+    ['small', 'a line\r\n', true],
+    ['small, with a dot in front of a line', 'a line\r\n.another\r\n', false],
+    ['streamed', `${'b'.repeat(70)}\r\n`.repeat(9_000), true],
+    ['streamed, with a dot in front of its last line', `${`${'c'.repeat(70)}\r\n`.repeat(9_000)}.\r\n`, false],
+  ])('knows of %s content whether a dot has to be put in front of a line again', async (_name, body, sendsAsIs) => {
+    const seen: (boolean | undefined)[] = []
+    const note = (acceptance: Acceptance) => void seen.push(acceptance.sendsAsIs)
+    harness = await startIntake({
+      backend: (plain) => ({
+        ...plain,
+        store: {
+          enqueue(acceptance) {
+            note(acceptance)
+            return plain.store.enqueue(acceptance)
+          },
+        },
+      }),
+    })
+    const client = await harness.client()
+    await client.hello()
+    expect(await client.submit(`${HEADER}${body.replace(/^\./gm, '..')}`)).toMatch(/^250 /)
+    expect(seen).toEqual([sendsAsIs])
+    expect((await harness.stored(0)).endsWith(`\r\n\r\n${body}`)).toBe(true)
   })
 
   it('leaves nothing in the store when it is refused, reset or broken off', async () => {

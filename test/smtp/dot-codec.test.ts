@@ -10,6 +10,7 @@ interface Decoded {
   readonly fault: string | null
   readonly octets: number
   readonly doubtful: boolean
+  readonly dotted: boolean
 }
 
 function decode(feeding: Feeding, options: Partial<DotDecoderOptions> = {}): Decoded {
@@ -27,7 +28,8 @@ function decode(feeding: Feeding, options: Partial<DotDecoderOptions> = {}): Dec
     rest += chunk.subarray(next).toString('latin1')
   }
   const content = Buffer.concat(slices).toString('latin1')
-  return { content, rest, ended: decoder.ended, fault: decoder.fault, octets: decoder.octets, doubtful: decoder.doubtfulEnd }
+  const { ended, fault, octets, doubtfulEnd: doubtful, dotted } = decoder
+  return { content, rest, ended, fault, octets, doubtful, dotted }
 }
 
 function encode(feeding: Feeding): string {
@@ -167,6 +169,36 @@ describe('DotDecoder', () => {
     decoder.decode(Buffer.from(`${lines}.\r\n`), 0)
     expect(decoder.octets).toBe(30_000)
     expect(calls).toBe(1)
+  })
+})
+
+describe('what was decoded and has no dotted line', () => {
+  const wire = fc.array(fc.constantFrom('.', '\r', '\n', '\r\n', 'a', '\r\n.', '..', '\xff'), { maxLength: 40 }).map((parts) => `${parts.join('')}\r\n.\r\n`)
+
+  it('is sent on as it is, and the encoder has nothing to change in it', () => {
+    fc.assert(
+      fc.property(wire, sizes, fc.constantFrom('refuse', 'normalize'), (text, cut, bareLineEnds) => {
+        const { content, ended, fault, dotted } = decode(inChunks(text, cut), { bareLineEnds })
+        if (!ended || fault !== null || dotted) return
+        expect(encode(inChunks(content, cut))).toBe(`${content}.\r\n`)
+        const encoder = new DotEncoder()
+        const passed = inChunks(content, cut).chunks.map((chunk) => Buffer.from(encoder.pass(chunk)).toString('latin1'))
+        expect(passed.join('') + encoder.end()).toBe(`${content}.\r\n`)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+  it.each([
+    ['a\r\n..b\r\n.\r\n', true],
+    ['..b\r\n.\r\n', true],
+    ['.b\r\n.\r\n', true],
+    ['a\r\n.b\r\n.\r\n', true],
+    ['a.\r\n.\r\n', false],
+    ['a\r\n.\r\n', false],
+    ['.\r\n', false],
+    ['.\r\n..x', false],
+  ])('%j: dotted is %s, however it is cut', (text, dotted) => {
+    for (const feeding of everyWay(text)) expect([feeding.name, decode(feeding).dotted]).toEqual([feeding.name, dotted])
   })
 })
 

@@ -45,7 +45,7 @@ export function createBodyStore({ writer, reader, cache, clock, spare }: BodySto
   }
 }
 
-function contentAtHand({ pieces, giveBack }: Loan): StoredContent {
+function contentAtHand({ pieces, sendsAsIs, giveBack }: Loan): StoredContent {
   const [only] = pieces
   return {
     sizeOctets: pieces.reduce((sum, piece) => sum + piece.byteLength, 0),
@@ -53,6 +53,7 @@ function contentAtHand({ pieces, giveBack }: Loan): StoredContent {
     async *chunks() {
       yield* pieces
     },
+    sendsAsIs,
     giveBack,
   }
 }
