@@ -75,6 +75,16 @@ describe('content in the file', () => {
     expect(placesIn(store.folder)).toEqual([0])
     expect((await read(store, second)).equals(second.content as Buffer)).toBe(true)
   })
+  it('that two messages claim makes the queue damaged: neither may be sent as the other', async () => {
+    const store = await openSqlite()
+    await accept(store, 100 * KIB, 'one')
+    await accept(store, 100 * KIB, 'two')
+    await store.close()
+    const db = openDatabase(store.folder)
+    db.exec('UPDATE chunks SET place = 0')
+    db.close()
+    await expect(openSqlite({ path: store.folder })).rejects.toMatchObject({ name: 'StoreOpenError', fault: 'damaged' })
+  })
   it('that the file has lost is damage, and told as that', async () => {
     const store = await openSqlite({ cacheOctetsMax: 0 })
     const lost = await accept(store, 300 * KIB - 50_000, 'lost')
