@@ -143,7 +143,7 @@ function openError(folder: string, error: unknown): Error {
   const { name, message } = error as Error
   if (error instanceof StoreOpenError) return error
   if (name === 'NewerSchemaError') return new StoreOpenError('newer-schema', message, error)
-  if (/malformed|not a database|has content twice|no place is for/.test(message))
+  if (/malformed|not a database|no place is for/.test(message))
     return new StoreOpenError('damaged', `${folder}/queue.db is damaged (${message}): restore a backup`, error)
   return new StoreOpenError('not-writable', `the queue in ${folder} cannot be opened: ${message}`, error)
 }

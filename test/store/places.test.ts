@@ -38,16 +38,21 @@ describe('a place', () => {
     expect(() => places.give(place, 100)).toThrow('is not taken')
     expect(() => places.give(9_999, 100)).toThrow('is not taken')
   })
-  it('that two rows refer to is damage', () => {
+  it('that two rows refer to is never written again, nor is its block', () => {
     const places = new Places()
-    places.occupy(16, 100)
-    expect(() => places.occupy(16, 100)).toThrow('twice')
-    expect(() => places.occupy(16, BLOCK_OCTETS)).toThrow('twice')
+    expect([places.occupy(16, 100), places.occupy(17, 100)]).toEqual([true, true])
+    expect([places.occupy(16, 100), places.occupy(16, BLOCK_OCTETS)]).toEqual([false, false])
+    places.give(16, 100)
+    places.give(17, 100)
+    expect([places.take(100), places.take(BLOCK_OCTETS), places.take(100)]).toEqual([0, 2 * UNITS_PER_BLOCK, 1])
   })
   it('at the end that is free is not part of the file any more', () => {
     const places = new Places()
     const [, second = 0] = [places.take(BLOCK_OCTETS), places.take(BLOCK_OCTETS)]
     expect(places.endOctets).toBe(2 * BLOCK_OCTETS)
+    places.give(0, BLOCK_OCTETS)
+    expect(places.freeBlockOctets).toBe(BLOCK_OCTETS)
+    expect(places.take(BLOCK_OCTETS)).toBe(0)
     places.give(second, BLOCK_OCTETS)
     expect(places.endOctets).toBe(BLOCK_OCTETS)
     expect(places.takenOctets).toBe(BLOCK_OCTETS)

@@ -52,7 +52,7 @@ async function backUp(target: string, pin: number, { path, writer }: Pick<QueueA
   try {
     await pinContent(writer, pin, true)
     const [copied] = await Promise.allSettled([thread.ask({ call: 'backup', target })])
-    const wasPinned = await pinContent(writer, pin, false).catch(() => false)
+    const wasPinned = await unpinContent(writer, pin)
     if (copied.status === 'rejected') throw copied.reason
     if (wasPinned) return { octets: statSync(target).size, messages: copied.value.messages }
     rmSync(target)
@@ -65,6 +65,18 @@ async function backUp(target: string, pin: number, { path, writer }: Pick<QueueA
 /** False: there was no such pin, the writer was started after it was set. */
 function pinContent(writer: GroupCommit, pin: number, isSet: boolean): Promise<boolean> {
   return writer.submit({ name: 'pin', octets: 0, encode: (to) => to.values.push(pin, isSet ? 1 : 0), decode: (result) => result === 1 })
+}
+
+/** As often as it takes: a pin that stays makes the file grow without end. A writer that is gone has forgotten it. */
+async function unpinContent(writer: GroupCommit, pin: number): Promise<boolean> {
+  for (;;) {
+    try {
+      return await pinContent(writer, pin, false)
+    } catch (error) {
+      if (!(error instanceof StoreFault) || (error.kind !== 'busy' && error.kind !== 'full')) return false
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
 }
 
 function clamp(limit: number): number {

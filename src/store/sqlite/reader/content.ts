@@ -37,7 +37,11 @@ export function createContentCalls(db: Database, placed: PlacedReader): Calls<'o
     const found = { size, chunks, prefix: row.prefix as Uint8Array }
     // An empty content put as a stream has neither chunks nor bytes.
     const whole = chunks > 1 ? null : chunks === 1 ? piece(id, 0) : ((row.content as Uint8Array | null) ?? new Uint8Array(0))
-    if (chunks === 1 && whole === null) throw damaged(id, 'it is missing')
+    if (chunks === 1 && whole === null) {
+      // Swept away between the two looks, or lost.
+      if (((reading(id, () => content.get(id))?.chunks as number | undefined) ?? -1) < 0) return null
+      throw damaged(id, 'it is missing')
+    }
     if (whole !== null) check(id, { size, chunks, sha256: row.sha256 as Uint8Array }, { octets: whole.byteLength, digest: hash('sha256', whole, 'buffer') })
     return { ...found, whole }
   }

@@ -6,16 +6,19 @@
  * taken is known from the rows alone.
  */
 import { closeSync, constants, fdatasyncSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { StoreFault } from '../../../ports/store-fault.ts'
 import type { Database } from '../database.ts'
 import type { Faults } from '../faults.ts'
-import { CHUNKS_PER_MESSAGE, contentFileOf, onContentFile, UNIT_OCTETS } from '../place.ts'
+import { contentFileOf, onContentFile, UNIT_OCTETS } from '../place.ts'
 import { Places } from './places.ts'
 
-/** Divided there, because ids of chunks are beyond what a number holds exactly. */
-const PLACED = `SELECT id / ${CHUNKS_PER_MESSAGE} AS message_id, place, octets FROM chunks WHERE place IS NOT NULL`
+const PLACED = 'SELECT place, octets FROM chunks WHERE place IS NOT NULL'
 
 /** The file keeps so much behind its last content, so that it does not shrink and grow all the time. */
 const SPARE_OCTETS = 64 * 1024 * 1024
+
+/** As stat(2) counts them. */
+const STAT_BLOCK_OCTETS = 512
 
 export interface Piece {
   readonly place: number
@@ -40,15 +43,22 @@ export class ContentFile {
 
   /** Throws if what a former writer left behind cannot be brought to the disk. */
   prove(): void {
-    onContentFile(() => fdatasyncSync(this.#fd))
+    try {
+      this.#faults.beforeStatement?.(false)
+      fdatasyncSync(this.#fd)
+    } catch (error) {
+      // A full disk, too: what was not written is not told twice, so the next sync would be believed.
+      throw new StoreFault('io', `content file: ${(error as Error).message}`)
+    }
   }
 
-  /** Takes every place that a row refers to. Throws if two refer to the same: the database is damaged. */
-  load(db: Database, onPiece: (messageId: number, octets: number) => void): void {
-    for (const row of db.prepare(PLACED).iterate()) {
-      this.#places.occupy(row.place as number, row.octets as number)
-      onPiece(row.message_id as number, row.octets as number)
-    }
+  /** Takes every place that a row refers to. */
+  load(db: Database): void {
+    for (const row of db.prepare(PLACED).iterate()) this.#places.occupy(row.place as number, row.octets as number)
+  }
+
+  get isEmpty(): boolean {
+    return this.#places.takenOctets === 0
   }
 
   /** Not yet durable, see `sync`. Throws `StoreFault`, as all calls on the file do. */
@@ -68,8 +78,7 @@ export class ContentFile {
   /** All that was written is on the disk when this returns. A failure is never tried again: the pages may be gone. */
   sync(): void {
     if (!this.#isDirty) return
-    this.#faults.beforeStatement?.(false)
-    onContentFile(() => fdatasyncSync(this.#fd))
+    this.prove()
     this.#isDirty = false
   }
 
@@ -83,25 +92,30 @@ export class ContentFile {
   pin(pin: number): void {
     this.#pins.add(pin)
   }
-  /** False: there was no such pin. */
-  unpin(pin: number): boolean {
-    const wasPinned = this.#pins.delete(pin)
-    if (this.#pins.size === 0) for (const { place, octets } of this.#givenMeanwhile.splice(0)) this.#places.give(place, octets)
-    return wasPinned
+  isPinned(pin: number): boolean {
+    return this.#pins.has(pin)
+  }
+  unpin(pin: number): void {
+    this.#pins.delete(pin)
+    if (this.#pins.size > 0) return
+    for (const { place, octets } of this.#givenMeanwhile.splice(0)) this.#places.give(place, octets)
   }
 
-  /** What can be written without the file growing. */
+  /** What content of any length can take up without the file growing. */
   get unusedOctets(): number {
-    return onContentFile(() => Math.max(0, fstatSync(this.#fd).size - this.#places.takenOctets))
+    const allocated = onContentFile(() => fstatSync(this.#fd).blocks * STAT_BLOCK_OCTETS)
+    return Math.max(0, Math.min(this.#places.freeBlockOctets, allocated - this.#places.takenOctets))
   }
 
   /** Gives the end of the file back to the disk where nothing lies there. */
   shrink(spareOctets = SPARE_OCTETS): void {
     if (this.#pins.size > 0) return
     const wanted = this.#places.endOctets
-    onContentFile(() => {
+    try {
       if (fstatSync(this.#fd).size > wanted + spareOctets) ftruncateSync(this.#fd, wanted)
-    })
+    } catch {
+      // It stays as long as it is, which costs space only.
+    }
   }
 
   close(): void {

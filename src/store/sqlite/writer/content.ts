@@ -46,11 +46,7 @@ export function writePiece(context: WriterContext, bytes: Uint8Array): Piece {
 export function preparePlacing(context: WriterContext): (id: number, pieces: readonly Piece[]) => void {
   const insertChunk = context.db.prepare(INSERT_CHUNK)
   return (id, pieces) => {
-    for (const [n, { place, octets }] of pieces.entries()) {
-      insertChunk.run(id, n, place, octets)
-      context.kept.own(id, octets)
-    }
-    context.onRollback.push(() => context.kept.disown(id))
+    for (const [n, { place, octets }] of pieces.entries()) insertChunk.run(id, n, place, octets)
     context.syncsContent = true
   }
 }
@@ -58,26 +54,38 @@ export function preparePlacing(context: WriterContext): (id: number, pieces: rea
 /** Content that nobody will accept any more. */
 export function prepareDrop(context: WriterContext): OpRunner {
   return (op) => {
-    const id = op.number()
-    context.afterCommit.push(() => dropStream(context, id))
+    dropStream(context, op.number())
   }
+}
+
+/** Its places are free with the commit. Nothing happens if its message has taken it over. */
+export function dropStream(context: WriterContext, id: number): void {
+  const stream = takeStream(context, id)
+  // Looked at then: a piece of this batch is added only with the commit.
+  context.afterCommit.push(() => {
+    for (const piece of stream?.pieces ?? []) context.content.give(piece)
+  })
+}
+
+/** Nobody else of the same batch gets it. */
+export function takeStream({ streams, onRollback }: WriterContext, id: number): ContentStream | undefined {
+  const stream = streams.get(id)
+  if (stream === undefined) return undefined
+  streams.delete(id)
+  onRollback.push(() => streams.set(id, stream))
+  return stream
 }
 
 /** A backup begins (1) or ends (0): meanwhile no place is written again. Answers 0 if there was nothing to end. */
-export function preparePin({ content }: WriterContext): OpRunner {
+export function preparePin({ content, afterCommit, onRollback }: WriterContext): OpRunner {
   return (op) => {
     const pin = op.number()
-    if (op.number() === 0) return content.unpin(pin) ? 1 : 0
-    content.pin(pin)
-    return 1
+    if (op.number() === 1) {
+      content.pin(pin)
+      onRollback.push(() => content.unpin(pin))
+      return 1
+    }
+    afterCommit.push(() => content.unpin(pin))
+    return content.isPinned(pin) ? 1 : 0
   }
-}
-
-/** False: there is none, its message has taken it over or it was dropped before. */
-export function dropStream({ streams, content }: WriterContext, id: number): boolean {
-  const stream = streams.get(id)
-  if (stream === undefined) return false
-  streams.delete(id)
-  for (const piece of stream.pieces) content.give(piece)
-  return true
 }

@@ -88,8 +88,8 @@ export function createContext(db: Database, content: ContentFile): WriterContext
   const countDown = prepareCountDown(db)
   const anyCaptured = db.prepare(ANY_CAPTURED)
   const dues = new LaneDues(db)
-  const kept = new KeptContent(db)
-  content.load(db, (messageId, octets) => kept.own(messageId, octets))
+  const kept = new KeptContent(db, content)
+  content.load(db)
   let serial = Number(db.prepare(LAST_SERIAL).get()?.serial ?? 0)
   return {
     db,
@@ -114,7 +114,7 @@ export function createContext(db: Database, content: ContentFile): WriterContext
     finish({ messageId, total, at, captured }) {
       if (total > 1 && countDown.endOne(messageId) > 0) return
       const isCaptured = captured || (total > 1 && anyCaptured.get(messageId)?.captured === 1)
-      const octets = isCaptured ? 0 : kept.ownedBy(messageId)
+      const octets = isCaptured ? 0 : kept.placedOf(messageId)
       insertFinished.run(isCaptured ? FINISHED.captured : octets > 0 ? FINISHED.placed : FINISHED.due, at, messageId, octets)
       if (octets > 0) kept.add(octets)
     },

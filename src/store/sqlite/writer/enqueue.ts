@@ -4,7 +4,7 @@
 import { hash } from 'node:crypto'
 import { ROW_CONTENT_OCTETS_MAX } from '../place.ts'
 import type { ValueReader } from '../wire.ts'
-import { preparePlacing, writePiece } from './content.ts'
+import { preparePlacing, takeStream, writePiece } from './content.ts'
 import type { ContentStream, OpRunner, WriterContext } from './context.ts'
 
 const INSERT_MESSAGE = `INSERT INTO messages (id, accepted_at, size, recipients, chunks, sha256, meta, prefix, content)
@@ -57,7 +57,6 @@ export function prepareEnqueue(context: WriterContext): OpRunner {
       const stream = finishedStream(context, id, size)
       insertMessage.run(id, acceptedAt, size, total, stream.pieces.length, stream.hash.copy().digest(), meta, prefix, null)
       place(id, stream.pieces)
-      context.afterCommit.push(() => context.streams.delete(id))
     } else if (content.byteLength <= ROW_CONTENT_OCTETS_MAX) {
       insertMessage.run(id, acceptedAt, size, total, 0, hash('sha256', content, 'buffer'), meta, prefix, content)
     } else {
@@ -70,7 +69,7 @@ export function prepareEnqueue(context: WriterContext): OpRunner {
 }
 
 function finishedStream(context: WriterContext, id: number, size: number): ContentStream {
-  const stream = context.streams.get(id)
+  const stream = takeStream(context, id)
   if (stream === undefined) throw new Error('the content was not put, or the store was reopened since')
   if (stream.octets !== size) throw new Error(`the content has ${stream.octets} octets, the message says ${size}`)
   return stream

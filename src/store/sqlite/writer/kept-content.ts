@@ -1,32 +1,31 @@
 /**
- * How much of the content file each message has, and how much of it finished messages keep.
+ * How much of the content file finished messages keep.
  */
-import { TurnoverMap } from '../../../core/turnover.ts'
 import type { Database } from '../database.ts'
+import { CHUNK_IDS } from '../place.ts'
+import type { ContentFile } from './content-file.ts'
 
 const KEPT = 'SELECT coalesce(sum(octets), 0) AS octets FROM finished WHERE class = 3'
+const PLACED_OF = `SELECT coalesce(sum(octets), 0) AS octets FROM chunks WHERE ${CHUNK_IDS}`
 
 export class KeptContent {
   readonly #kept: ReturnType<Database['prepare']>
-  readonly #owned = new TurnoverMap<number, number>()
+  readonly #placedOf: ReturnType<Database['prepare']>
+  readonly #content: ContentFile
   /** Null: to be asked for. */
   #octets: number | null = null
   /** Finished messages keep no more than this; told by the first sweep. */
   octetsMax = Number.POSITIVE_INFINITY
 
-  constructor(db: Database) {
+  constructor(db: Database, content: ContentFile) {
     this.#kept = db.prepare(KEPT)
+    this.#placedOf = db.prepare(PLACED_OF)
+    this.#content = content
   }
 
-  own(messageId: number, octets: number): void {
-    this.#owned.set(messageId, this.ownedBy(messageId) + octets)
-  }
-  disown(messageId: number): void {
-    this.#owned.delete(messageId)
-  }
-  /** 0: its content is in its row, or gone. */
-  ownedBy(messageId: number): number {
-    return this.#owned.get(messageId) ?? 0
+  /** What a message has in the file; 0: its content is in its row, or gone. */
+  placedOf(messageId: number): number {
+    return this.#content.isEmpty ? 0 : Number(this.#placedOf.get(messageId)?.octets ?? 0)
   }
 
   /** The change of what finished messages keep; it counts with the transaction. */

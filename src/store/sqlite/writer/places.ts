@@ -2,7 +2,7 @@
  * Which units of the content file are taken. Knows no file.
  *
  * The file is a row of blocks; a block is cut into places of one size, chosen when its first one is
- * taken, and is whole again when its last one is given back. The lowest block goes first, so that
+ * taken, and is whole again when its last one is given back. The lowest free block goes first, so that
  * the end of the file becomes free and can be cut off.
  */
 import { TurnoverSet } from '../../../core/turnover.ts'
@@ -11,91 +11,109 @@ import { UNIT_OCTETS } from '../place.ts'
 /** 256 KiB: the longest piece of content. */
 export const UNITS_PER_BLOCK = 16
 const SIZES = [1, 2, 4, 8, 16]
-
-interface Block {
-  /** Units of each place in it; 0: the block is free. */
-  units: number
-  /** A bit for each unit taken. */
-  taken: number
-}
+const ALL = 0xffff
 
 export class Places {
-  readonly #blocks: Block[] = []
+  /** By block: units of each place in it; 0: the block is free. */
+  readonly #units: number[] = []
+  /** By block: a bit for each unit taken. */
+  readonly #taken: number[] = []
   /** By size: blocks with places of that size, of which some are free. */
   readonly #open = new Map(SIZES.map((units) => [units, new TurnoverSet<number>()]))
+  /** Blocks in which two rows claim the same units: never used again before the next start. */
+  readonly #disputed = new Set<number>()
   #takenUnits = 0
   /** No block before this one is free. */
   #firstFree = 0
 
-  /** The lowest place for so many octets, at most a block. Throws RangeError. */
+  /** A place for so many octets, at most a block. Throws RangeError. */
   take(octets: number): number {
     const units = unitsFor(octets)
-    const index = this.#openBlock(units)
-    const block = this.#blocks[index] as Block
+    const block = this.#openBlock(units)
     const mask = maskOf(units)
+    const taken = this.#taken[block] as number
     let at = 0
-    while ((block.taken & (mask << at)) !== 0) at += units
-    this.#mark(index, block, block.taken | (mask << at))
+    while ((taken & (mask << at)) !== 0) at += units
+    this.#mark(block, taken | (mask << at))
     this.#takenUnits += units
-    return index * UNITS_PER_BLOCK + at
+    return block * UNITS_PER_BLOCK + at
   }
 
   /** The place is free. Throws if it was not taken: something else may be written there. */
   give(place: number, octets: number): void {
-    const { index, bits, block } = this.#find(place, octets)
-    if (block?.units !== unitsFor(octets) || (block.taken & bits) !== bits) throw new Error(`place ${place} is not taken by ${octets} octets`)
-    this.#mark(index, block, block.taken & ~bits)
-    this.#takenUnits -= unitsFor(octets)
+    const { block, bits, units } = find(place, octets)
+    if (this.#disputed.has(block)) return
+    const taken = this.#taken[block] ?? 0
+    if (this.#units[block] !== units || (taken & bits) !== bits) throw new Error(`place ${place} is not taken by ${octets} octets`)
+    this.#mark(block, taken & ~bits)
+    this.#takenUnits -= units
   }
 
-  /** Takes a place that is known to hold content. Throws if something else has it. */
-  occupy(place: number, octets: number): void {
-    const { index, bits } = this.#find(place, octets)
-    while (this.#blocks.length <= index) this.#blocks.push({ units: 0, taken: 0 })
-    const block = this.#blocks[index] as Block
-    const units = unitsFor(octets)
-    if ((block.units !== 0 && block.units !== units) || (block.taken & bits) !== 0) throw new Error(`place ${place} has content twice`)
-    block.units = units
-    this.#mark(index, block, block.taken | bits)
+  /**
+   * Takes a place that is known to hold content. False: something else has it, too. Whose it is, the hash of the content
+   * says to who reads it; nothing is written there any more.
+   */
+  occupy(place: number, octets: number): boolean {
+    const { block, bits, units } = find(place, octets)
+    while (this.#units.length <= block) {
+      this.#units.push(0)
+      this.#taken.push(0)
+    }
+    const [cut, taken] = [this.#units[block] as number, this.#taken[block] as number]
+    if ((cut !== 0 && cut !== units) || (taken & bits) !== 0 || this.#disputed.has(block)) {
+      this.#disputed.add(block)
+      this.#mark(block, ALL)
+      return false
+    }
+    this.#units[block] = units
+    this.#mark(block, taken | bits)
     this.#takenUnits += units
+    return true
   }
 
   get takenOctets(): number {
     return this.#takenUnits * UNIT_OCTETS
   }
 
-  /** Octets from the start of the file to behind the last place taken. */
-  get endOctets(): number {
-    while (this.#blocks.at(-1)?.taken === 0) this.#blocks.pop()
-    this.#firstFree = Math.min(this.#firstFree, this.#blocks.length)
-    return this.#blocks.length * UNITS_PER_BLOCK * UNIT_OCTETS
+  /** In blocks that are free as a whole. */
+  get freeBlockOctets(): number {
+    return this.#units.filter((units) => units === 0).length * UNITS_PER_BLOCK * UNIT_OCTETS
   }
 
-  #find(place: number, octets: number): { readonly index: number; readonly bits: number; readonly block: Block | undefined } {
-    const index = Math.floor(place / UNITS_PER_BLOCK)
-    return { index, bits: maskOf(unitsFor(octets)) << (place % UNITS_PER_BLOCK), block: this.#blocks[index] }
+  /** Octets from the start of the file to behind the last place taken. */
+  get endOctets(): number {
+    while (this.#units.at(-1) === 0) {
+      this.#units.pop()
+      this.#taken.pop()
+    }
+    this.#firstFree = Math.min(this.#firstFree, this.#units.length)
+    return this.#units.length * UNITS_PER_BLOCK * UNIT_OCTETS
   }
 
   /** A block with room for a place of that size. */
   #openBlock(units: number): number {
-    for (const index of this.#open.get(units) ?? []) return index
-    while ((this.#blocks[this.#firstFree]?.units ?? 0) !== 0) this.#firstFree += 1
-    if (this.#firstFree === this.#blocks.length) this.#blocks.push({ units: 0, taken: 0 })
-    const block = this.#blocks[this.#firstFree] as Block
-    block.units = units
+    for (const block of this.#open.get(units) ?? []) return block
+    while ((this.#units[this.#firstFree] ?? 0) !== 0) this.#firstFree += 1
+    if (this.#firstFree === this.#units.length) this.#taken.push(0)
+    this.#units[this.#firstFree] = units
     return this.#firstFree
   }
 
-  #mark(index: number, block: Block, taken: number): void {
-    block.taken = taken
-    const open = this.#open.get(block.units)
+  #mark(block: number, taken: number): void {
+    this.#taken[block] = taken
+    const open = this.#open.get(this.#units[block] as number)
     if (taken === 0) {
-      open?.delete(index)
-      block.units = 0
-      this.#firstFree = Math.min(this.#firstFree, index)
-    } else if (taken === maskOf(UNITS_PER_BLOCK)) open?.delete(index)
-    else open?.add(index)
+      open?.delete(block)
+      this.#units[block] = 0
+      this.#firstFree = Math.min(this.#firstFree, block)
+    } else if (taken === ALL) open?.delete(block)
+    else open?.add(block)
   }
+}
+
+function find(place: number, octets: number): { readonly block: number; readonly bits: number; readonly units: number } {
+  const units = unitsFor(octets)
+  return { block: Math.floor(place / UNITS_PER_BLOCK), bits: maskOf(units) << (place % UNITS_PER_BLOCK), units }
 }
 
 function maskOf(units: number): number {

@@ -5,6 +5,7 @@
  * new mail and lets the rest through, at the cost of the reserve file if need be. Any other fault
  * of the disk makes the whole store suspect: nothing of the batch counts, and nothing is tried again.
  */
+import { StoreFault } from '../../../ports/store-fault.ts'
 import { type Database, faultKind } from '../database.ts'
 import type { Faults } from '../faults.ts'
 import { type BatchAnswer, type BatchRequest, type LogSize, type OpFault, type OpName, ValueReader } from '../wire.ts'
@@ -67,6 +68,16 @@ export function createBatchRunner(parts: BatchParts): BatchRunner {
     return carried
   }
 
+  /** What is committed is never undone or tried again: if something fails now, what is remembered here is not to be believed. */
+  const conclude = (request: BatchRequest, carried: Carried): BatchAnswer => {
+    try {
+      for (const effect of context.afterCommit) effect()
+      return answer(request, carried, lookAtLog(request.octets))
+    } catch (error) {
+      return refuseAll(request, new StoreFault('io', textOf(error)))
+    }
+  }
+
   return {
     run(request, area) {
       let attempt: Attempt = { refuseGrowth: request.full, apart: false }
@@ -76,9 +87,7 @@ export function createBatchRunner(parts: BatchParts): BatchRunner {
         context.syncsContent = false
         context.handedOver.length = 0
         try {
-          const carried = carryOut(request, area, attempt)
-          for (const effect of context.afterCommit) effect()
-          return answer(request, carried, lookAtLog(request.octets))
+          return conclude(request, carryOut(request, area, attempt))
         } catch (error) {
           transaction.rollback()
           undo(context, 0)

@@ -45,6 +45,7 @@ interface Sweep {
 export function prepareSweep(context: WriterContext): OpRunner {
   const dueOf = prepareDue(context)
   const steps = prepareSteps(context)
+  const trim = prepareTrimming(context, dueOf, steps)
 
   return (op) => {
     const [normal, captured, history, orphaned, limit, keptMax] = [op.number(), op.number(), op.number(), op.number(), op.number(), op.number()]
@@ -58,25 +59,30 @@ export function prepareSweep(context: WriterContext): OpRunner {
     }
     for (const one of dueOf(FINISHED.captured, captured, sweep.room)) if (sweep.room > 0) steps.dropContent(one, sweep)
     for (const [id, { begunAt }] of context.streams) if (begunAt < orphaned && sweep.room > 0) dropOrphan(context, id, sweep)
+    trim(sweep)
     context.afterCommit.push(() => context.content.shrink())
-    return [sweep.contents, sweep.messages, sweep.room <= 0 ? 1 : 0]
+    return [sweep.contents, sweep.messages, sweep.room <= 0 || context.kept.isExceeded ? 1 : 0]
   }
 }
 
 /** What finished messages keep in the content file beyond the bound goes, the oldest first: a few with each batch. */
 export function prepareTrim(context: WriterContext): () => void {
-  const dueOf = prepareDue(context)
-  const steps = prepareSteps(context)
-  return () => {
-    if (!context.kept.isExceeded) return
-    const sweep: Sweep = { contents: 0, messages: 0, room: MESSAGES_PER_TRIM, chunks: CHUNKS_PER_SWEEP }
+  const trim = prepareTrimming(context, prepareDue(context), prepareSteps(context))
+  return () => trim({ contents: 0, messages: 0, room: MESSAGES_PER_TRIM, chunks: CHUNKS_PER_SWEEP })
+}
+
+function prepareTrimming({ kept }: WriterContext, dueOf: DueOf, steps: Steps): (sweep: Sweep) => void {
+  return (sweep) => {
+    if (!kept.isExceeded || sweep.room <= 0) return
     for (const one of dueOf(FINISHED.placed, Number.MAX_SAFE_INTEGER, sweep.room)) {
-      if (sweep.room > 0 && context.kept.isExceeded) steps.dropContent(one, sweep)
+      if (sweep.room > 0 && kept.isExceeded) steps.dropContent(one, sweep)
     }
   }
 }
 
-function prepareDue(context: WriterContext): (kind: number, before: number, limit: number) => readonly Due[] {
+type DueOf = (kind: number, before: number, limit: number) => readonly Due[]
+
+function prepareDue(context: WriterContext): DueOf {
   const due = context.db.prepare(DUE)
   return (kind, before, limit) =>
     due.all(kind, before, limit).map((row) => ({ class: kind, at: row.at as number, id: row.message_id as number, octets: row.octets as number }))
@@ -113,7 +119,6 @@ function prepareSteps(context: WriterContext): Steps {
     deleteFinished.run(kind, at, id)
     insertFinished.run(at, id)
     context.kept.add(-octets)
-    context.afterCommit.push(() => context.kept.disown(id))
     sweep.contents += 1
     return true
   }
@@ -134,7 +139,7 @@ function prepareSteps(context: WriterContext): Steps {
 function dropOrphan(context: WriterContext, id: number, sweep: Sweep): void {
   sweep.room -= 1
   sweep.contents += 1
-  context.afterCommit.push(() => dropStream(context, id))
+  dropStream(context, id)
 }
 
 /** The place of a row that is deleted, once that is durable. */
