@@ -10,6 +10,7 @@ import { ANSWER, a, answerTo, mx, NXDOMAIN, openDnsServer, type SeenQuery, soa, 
 import { readStatus } from './support/admin.ts'
 import { DNS_CASES, HOST, HOST_ADDRESS } from './support/dns-cases.ts'
 import { startLoad } from './support/load.ts'
+import { completeLines } from './support/log-lines.ts'
 import { freePort, makeFolder, type PosternProcess, removeFolder, startServer } from './support/server.ts'
 import { type Sink, startSink } from './support/sink.ts'
 import { runBar, tally, until } from './support/verdict.ts'
@@ -137,7 +138,7 @@ function firstAttempts(server: PosternProcess): ReadonlyMap<string, Attempt> {
 }
 
 function attempts(server: PosternProcess): readonly Attempt[] {
-  const lines = readFileSync(server.logPath, 'utf8').split('\n')
+  const lines = completeLines(readFileSync(server.logPath, 'utf8'))
   return lines.flatMap((line) => {
     if (!line.includes('"attempt":')) return []
     const { to, attempt, status, dsn, reply } = JSON.parse(line) as { to: string; attempt: number; status: string; dsn: string; reply: string }

@@ -4,6 +4,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
+import { jsonLines } from '../bars/support/log-lines.ts'
 import { freePort } from '../bars/support/server.ts'
 import { until } from '../bars/support/verdict.ts'
 import { type DovecotLmtp, startDovecotLmtp } from './support/dovecot-lmtp.ts'
@@ -52,10 +53,7 @@ describe.skipIf(MISSING)('LMTP to Dovecot', () => {
 
   /** What the log says became of each recipient so far. */
   const fatesOf = (id: string): string =>
-    server
-      .output()
-      .split('\n')
-      .flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Record<string, string>] : []))
+    jsonLines(server.output())
       .filter((line) => line.id === id && line.to !== undefined)
       .map(({ to, status, dsn }) => `${to} ${status} ${dsn}`)
       .sort()

@@ -6,6 +6,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { stringify } from 'yaml'
+import { jsonLines } from '../bars/support/log-lines.ts'
 import { makeDisk, whyNoCuts } from '../bars/support/power.ts'
 import { freePort, NODE, ROOT } from '../bars/support/server.ts'
 import { until } from '../bars/support/verdict.ts'
@@ -65,12 +66,7 @@ describe.skipIf(whyNoUsers() !== null)('mailboxes of system users', () => {
       await server.stop()
       operator.remove()
     })
-    const fates = () =>
-      server
-        .output()
-        .split('\n')
-        .flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Record<string, string>] : []))
-        .filter((line) => line.to !== undefined)
+    const fates = () => jsonLines(server.output()).filter((line) => line.to !== undefined)
     return { ...server, port, fates, folder: operator.folder, send: (to, content = CONTENTS[0]) => sendMail(port, { from: 'app@app.test', to, content }) }
   }
   const delivered = (server: Running, count: number): Promise<void> =>

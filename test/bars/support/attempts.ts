@@ -2,6 +2,7 @@
  * What a server under test wrote of its attempts.
  */
 import { readFileSync } from 'node:fs'
+import { completeLines } from './log-lines.ts'
 import type { PosternProcess } from './server.ts'
 
 export interface LoggedAttempt {
@@ -13,11 +14,9 @@ export interface LoggedAttempt {
 }
 
 export function readAttempts(server: Pick<PosternProcess, 'logPath'>): readonly LoggedAttempt[] {
-  return readFileSync(server.logPath, 'utf8')
-    .split('\n')
-    .flatMap((line) => {
-      if (!line.includes('"attempt":')) return []
-      const { to, attempt, status, dsn, reply } = JSON.parse(line) as { to: string; attempt: number; status: string; dsn: string; reply: string }
-      return [{ to, attempt, outcome: status, status: dsn, text: reply }]
-    })
+  return completeLines(readFileSync(server.logPath, 'utf8')).flatMap((line) => {
+    if (!line.includes('"attempt":')) return []
+    const { to, attempt, status, dsn, reply } = JSON.parse(line) as { to: string; attempt: number; status: string; dsn: string; reply: string }
+    return [{ to, attempt, outcome: status, status: dsn, text: reply }]
+  })
 }
