@@ -5,6 +5,7 @@ import { accessSync, chmodSync, closeSync, constants, fsyncSync, mkdirSync, open
 import { dirname, join } from 'node:path'
 import { describeFileFault } from '../core/file-words.ts'
 import type { Journal } from '../ports/journal.ts'
+import { contentFileOf } from './sqlite/place.ts'
 import { StoreOpenError } from './store-open-error.ts'
 
 export interface StorePaths {
@@ -30,12 +31,8 @@ const DOUBTFUL_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
 
 /** Throws `StoreOpenError`. */
 export function prepareFolder(folder: string, journal: Journal): StorePaths {
-  const paths = {
-    database: join(folder, 'queue.db'),
-    log: join(folder, 'queue.db-wal'),
-    reserve: join(folder, 'queue.reserve'),
-    content: join(folder, 'queue.content'),
-  }
+  const database = join(folder, 'queue.db')
+  const paths = { database, log: `${database}-wal`, reserve: join(folder, 'queue.reserve'), content: contentFileOf(database) }
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK)

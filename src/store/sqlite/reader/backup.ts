@@ -10,12 +10,12 @@ import { closeSync, fsyncSync, openSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Database, openCopy, openForBackup } from '../database.ts'
 import { createFaults, NO_FAULTS } from '../faults.ts'
-import { CHUNK_IDS, CHUNKS_PER_MESSAGE } from '../place.ts'
+import { CHUNK_ID, CHUNK_IDS, FIRST_CHUNK_ID } from '../place.ts'
 import { PlacedReader } from './placed.ts'
 
 const MESSAGES = 'SELECT id FROM messages WHERE id > ? AND chunks > 0 ORDER BY id LIMIT 100'
-const PIECES = `SELECT id - CAST(?1 AS INTEGER) * ${CHUNKS_PER_MESSAGE} AS n, place, octets FROM chunks WHERE ${CHUNK_IDS} AND place IS NOT NULL ORDER BY id`
-const TAKE_IN = `UPDATE chunks SET bytes = ?3, place = NULL, octets = NULL WHERE id = CAST(?1 AS INTEGER) * ${CHUNKS_PER_MESSAGE} + CAST(?2 AS INTEGER)`
+const PIECES = `SELECT id - ${FIRST_CHUNK_ID} AS n, place, octets FROM chunks WHERE ${CHUNK_IDS} AND place IS NOT NULL ORDER BY id`
+const TAKE_IN = `UPDATE chunks SET bytes = ?3, place = NULL, octets = NULL WHERE id = ${CHUNK_ID}`
 
 /** Throws if the target exists. The file has mode 0600 and is on the disk when this returns. */
 export function backUp(source: string, target: string): { readonly messages: number } {
