@@ -5,12 +5,11 @@
  * "no", a null MX, and loops; a dead resolver is asked once for a domain and not for each mail; when it is back, all
  * arrives, within the limits on sessions.
  */
-import { readFileSync } from 'node:fs'
 import { ANSWER, a, answerTo, mx, NXDOMAIN, openDnsServer, type SeenQuery, soa, type TestDnsServer, TYPE } from '../support/scripted-dns.ts'
 import { readStatus } from './support/admin.ts'
+import { type LoggedAttempt, readAttempts } from './support/attempts.ts'
 import { DNS_CASES, HOST, HOST_ADDRESS } from './support/dns-cases.ts'
 import { startLoad } from './support/load.ts'
-import { completeLines } from './support/log-lines.ts'
 import { freePort, makeFolder, type PosternProcess, removeFolder, startServer } from './support/server.ts'
 import { type Sink, startSink } from './support/sink.ts'
 import { runBar, tally, until } from './support/verdict.ts'
@@ -121,29 +120,12 @@ async function tryCases({ server, names, port }: Scene, faults: string[]): Promi
   return { questionsOfManyHosts: new Set(many.map(({ name, type }) => `${name.toLowerCase()} ${type}`)).size }
 }
 
-interface Attempt {
-  readonly to: string
-  readonly attempt: number
-  readonly outcome: string
-  readonly status: string
-  readonly text: string
-}
-
-function firstAttempts(server: PosternProcess): ReadonlyMap<string, Attempt> {
+function firstAttempts(server: PosternProcess): ReadonlyMap<string, LoggedAttempt> {
   return new Map(
-    attempts(server)
+    readAttempts(server)
       .filter(({ to, attempt }) => attempt === 1 && /^u@c\d+\.test$/.test(to))
       .map((one) => [one.to, one]),
   )
-}
-
-function attempts(server: PosternProcess): readonly Attempt[] {
-  const lines = completeLines(readFileSync(server.logPath, 'utf8'))
-  return lines.flatMap((line) => {
-    if (!line.includes('"attempt":')) return []
-    const { to, attempt, status, dsn, reply } = JSON.parse(line) as { to: string; attempt: number; status: string; dsn: string; reply: string }
-    return [{ to, attempt, outcome: status, status: dsn, text: reply }]
-  })
 }
 
 interface Size {
@@ -168,7 +150,7 @@ async function outlive(scene: Scene, { deadS, mails, domains }: Size) {
   await scene.names.close()
   await until('the end of the time', () => pastS() >= deadS, deadS * 1_000)
   const failedWhileDead = (await readStatus(server)).sinceStart.failed - failedBefore
-  const deferrals = attempts(server).filter(({ to, outcome }) => /^u@d\d+\.test$/.test(to) && outcome === 'deferred').length
+  const deferrals = readAttempts(server).filter(({ to, outcome }) => /^u@d\d+\.test$/.test(to) && outcome === 'deferred').length
   sink.counts.mostOpen = 0
   scene.names = await openDnsServer(answerAll, scene.names.port)
   const back = performance.now()
