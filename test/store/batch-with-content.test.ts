@@ -17,7 +17,7 @@ import { createContext, type OpRunner, type WriterContext } from '../../src/stor
 import { prepareEnqueue } from '../../src/store/sqlite/writer/enqueue.ts'
 import { createBatchRunner } from '../../src/store/sqlite/writer/run-batch.ts'
 import { prepareSettle } from '../../src/store/sqlite/writer/settle.ts'
-import { prepareSweep, prepareTrim } from '../../src/store/sqlite/writer/sweep.ts'
+import { prepareSweeping } from '../../src/store/sqlite/writer/sweep.ts'
 import { firstOf, settlement } from '../conformance/queue-steps.ts'
 import { leasedPlace, makeAcceptance } from '../support/make-message.ts'
 import { makeTempFolder } from '../support/temp-folder.ts'
@@ -42,17 +42,18 @@ function setup(): Bundle {
   const failing: OpRunner = () => {
     throw Object.assign(new Error('database or disk is full'), { errcode: 13 })
   }
+  const { sweep, trim } = prepareSweeping(context)
   const runners: Partial<Record<OpName, OpRunner>> = {
     enqueue,
     settle: prepareSettle(context, enqueue),
     chunk: prepareChunk(context),
     drop: prepareDrop(context),
-    sweep: prepareSweep(context),
+    sweep,
     pin: preparePin(context),
     act: failing,
   }
   const reserve = { spend: () => false, refill: () => true }
-  const runner = createBatchRunner({ context, runners: runners as Readonly<Record<OpName, OpRunner>>, faults, reserve, trim: prepareTrim(context) })
+  const runner = createBatchRunner({ context, runners: runners as Readonly<Record<OpName, OpRunner>>, faults, reserve, trim })
   return {
     db,
     context,

@@ -20,7 +20,7 @@ import { prepareReclaim, prepareRenew } from './writer/leases.ts'
 import { createReserve, type Reserve } from './writer/reserve.ts'
 import { createBatchRunner } from './writer/run-batch.ts'
 import { prepareSettle } from './writer/settle.ts'
-import { prepareLastId, prepareSweep, prepareTrim } from './writer/sweep.ts'
+import { prepareLastId, prepareSweeping } from './writer/sweep.ts'
 
 interface Writer {
   readonly batch: (request: BatchRequest) => BatchAnswer
@@ -74,7 +74,8 @@ interface WriterParts {
 
 function createWriter(db: Database, request: OpenRequest, { faults, reserve, content }: WriterParts): Writer {
   const context = createContext(db, content)
-  const runner = createBatchRunner({ context, runners: prepareRunners(context), faults, reserve, trim: prepareTrim(context) })
+  const { sweep, trim } = prepareSweeping(context)
+  const runner = createBatchRunner({ context, runners: { ...prepareRunners(context), sweep }, faults, reserve, trim })
   const areas = request.areas.map((area) => new Uint8Array(area))
   const checkpoint = db.prepare('PRAGMA wal_checkpoint(PASSIVE)')
   return {
@@ -101,7 +102,7 @@ function createWriter(db: Database, request: OpenRequest, { faults, reserve, con
   }
 }
 
-function prepareRunners(context: WriterContext): Readonly<Record<OpName, OpRunner>> {
+function prepareRunners(context: WriterContext): Readonly<Record<Exclude<OpName, 'sweep'>, OpRunner>> {
   const enqueue = prepareEnqueue(context)
   return {
     enqueue,
@@ -114,7 +115,6 @@ function prepareRunners(context: WriterContext): Readonly<Record<OpName, OpRunne
     'last-id': prepareLastId(context),
     chunk: prepareChunk(context),
     drop: prepareDrop(context),
-    sweep: prepareSweep(context),
     act: prepareAct(context),
     pin: preparePin(context),
   }

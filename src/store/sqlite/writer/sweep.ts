@@ -41,43 +41,46 @@ interface Sweep {
   chunks: number
 }
 
-/** Answers contents and messages removed, and whether more is waiting. */
-export function prepareSweep(context: WriterContext): OpRunner {
+export interface Sweeping {
+  /** Answers contents and messages removed, and whether more is waiting. */
+  readonly sweep: OpRunner
+  /** What finished messages keep in the content file beyond the bound goes, the oldest first: a few with each batch. */
+  readonly trim: () => void
+}
+
+export function prepareSweeping(context: WriterContext): Sweeping {
+  const { kept } = context
   const dueOf = prepareDue(context)
   const steps = prepareSteps(context)
-  const trim = prepareTrimming(context, dueOf, steps)
-
-  return (op) => {
-    const [normal, captured, history, orphaned, limit, keptMax] = [op.number(), op.number(), op.number(), op.number(), op.number(), op.number()]
-    context.kept.octetsMax = keptMax
-    const sweep: Sweep = { contents: 0, messages: 0, room: limit, chunks: CHUNKS_PER_SWEEP }
-    for (const kind of CLASSES) {
-      for (const one of dueOf(kind, history, sweep.room)) if (sweep.room > 0) steps.forget(one, sweep)
-    }
-    for (const kind of [FINISHED.due, FINISHED.placed]) {
-      for (const one of dueOf(kind, normal, sweep.room)) if (sweep.room > 0) steps.dropContent(one, sweep)
-    }
-    for (const one of dueOf(FINISHED.captured, captured, sweep.room)) if (sweep.room > 0) steps.dropContent(one, sweep)
-    for (const [id, { begunAt }] of context.streams) if (begunAt < orphaned && sweep.room > 0) dropOrphan(context, id, sweep)
-    trim(sweep)
-    context.afterCommit.push(() => context.content.shrink())
-    return [sweep.contents, sweep.messages, sweep.room <= 0 || context.kept.isExceeded ? 1 : 0]
-  }
-}
-
-/** What finished messages keep in the content file beyond the bound goes, the oldest first: a few with each batch. */
-export function prepareTrim(context: WriterContext): () => void {
-  const trim = prepareTrimming(context, prepareDue(context), prepareSteps(context))
-  return () => trim({ contents: 0, messages: 0, room: MESSAGES_PER_TRIM, chunks: CHUNKS_PER_SWEEP })
-}
-
-function prepareTrimming({ kept }: WriterContext, dueOf: DueOf, steps: Steps): (sweep: Sweep) => void {
-  return (sweep) => {
+  const trim = (sweep: Sweep): void => {
     if (!kept.isExceeded || sweep.room <= 0) return
     for (const one of dueOf(FINISHED.placed, Number.MAX_SAFE_INTEGER, sweep.room)) {
       if (sweep.room > 0 && kept.isExceeded) steps.dropContent(one, sweep)
     }
   }
+  return {
+    sweep(op) {
+      const [normal, captured, history, orphaned, limit, keptMax] = [op.number(), op.number(), op.number(), op.number(), op.number(), op.number()]
+      kept.octetsMax = keptMax
+      const sweep = beginSweep(limit)
+      for (const kind of CLASSES) {
+        for (const one of dueOf(kind, history, sweep.room)) if (sweep.room > 0) steps.forget(one, sweep)
+      }
+      for (const kind of [FINISHED.due, FINISHED.placed]) {
+        for (const one of dueOf(kind, normal, sweep.room)) if (sweep.room > 0) steps.dropContent(one, sweep)
+      }
+      for (const one of dueOf(FINISHED.captured, captured, sweep.room)) if (sweep.room > 0) steps.dropContent(one, sweep)
+      for (const [id, { begunAt }] of context.streams) if (begunAt < orphaned && sweep.room > 0) dropOrphan(context, id, sweep)
+      trim(sweep)
+      context.afterCommit.push(() => context.content.shrink())
+      return [sweep.contents, sweep.messages, sweep.room <= 0 || kept.isExceeded ? 1 : 0]
+    },
+    trim: () => trim(beginSweep(MESSAGES_PER_TRIM)),
+  }
+}
+
+function beginSweep(room: number): Sweep {
+  return { contents: 0, messages: 0, room, chunks: CHUNKS_PER_SWEEP }
 }
 
 type DueOf = (kind: number, before: number, limit: number) => readonly Due[]
