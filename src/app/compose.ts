@@ -17,7 +17,7 @@ import { createDnsResolver, type DnsClient } from '../net/dns/dns-resolver.ts'
 import { createHostResolver } from '../net/host-resolver.ts'
 import { createDialer } from '../net/node-dialer.ts'
 import type { TlsReports } from '../ports/tls-reports.ts'
-import { type OpenStore, openStore, type StoreCondition } from '../store/open-store.ts'
+import { type OpenStore, openStore, type StoreCondition, type StoreOptions } from '../store/open-store.ts'
 import type { FaultPlan } from '../store/sqlite/faults.ts'
 import { createCaptureTransport } from '../transports/capture-transport.ts'
 import { createMailboxTransport } from '../transports/mailbox-transport.ts'
@@ -30,6 +30,7 @@ import { createRetention, type Retention } from './retention.ts'
 import { createRewriting, type Rewriting } from './rewriting.ts'
 import type { ServerSettings } from './settings.ts'
 import { createSigner, type ServerSigner } from './signer.ts'
+import { SpareTime } from './spare-time.ts'
 import { createSystemServers } from './system-servers.ts'
 import { createTlsParts, type TlsParts } from './tls-parts.ts'
 
@@ -68,16 +69,8 @@ const CACHE_OCTETS_MAX = 32 * 1024 * 1024
 export async function compose(parts: ComposeParts): Promise<Composed> {
   const { settings, intake, clock, journal } = parts
   const newToken = createTokens()
-  const store = await openStore({
-    path: settings.dataFolder,
-    clock,
-    journal,
-    cacheOctetsMax: CACHE_OCTETS_MAX,
-    randomToken: newToken,
-    onCondition: (change) => openOrPause(intake, change),
-    ...(parts.crashAt === null ? {} : { crashAt: parts.crashAt }),
-    ...(parts.faults === undefined ? {} : { faults: parts.faults }),
-  })
+  const spareTime = new SpareTime({ clock, journal })
+  const store = await openStore({ ...storeOptions(parts), randomToken: newToken, onCommitting: () => spareTime.use() })
   const lastId = await lastQueueId(store)
   const newQueueId = createQueueIds(() => clock.now(), lastId)
   const dns = createDnsResolver({ settings: settings.dns, clock, systemServers: createSystemServers(clock) })
@@ -117,7 +110,9 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
       await tls.start()
       await delivery.start()
       await heedStepBack(clockStep, lastId)
-      intake.serve({ store: store.queue, bodies: store.bodies, admission: delivery.admission, newQueueId, signer, rewriter: rewriting.rewriter })
+      const { queue, bodies } = store
+      const afterwards = (work: () => void): void => spareTime.add(work)
+      intake.serve({ store: queue, bodies, admission: delivery.admission, newQueueId, signer, rewriter: rewriting.rewriter, afterwards })
       retention.start()
     },
     async stop(deadlineMs) {
@@ -125,6 +120,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
       const left = (): number => Math.max(0, deadlineMs - (clock.monotonicMs() - from))
       retention.stop()
       await intake.stop(left())
+      spareTime.use()
       await delivery.stop(left())
       await Promise.all([transports.smtp.close(Math.min(left(), 1_000)), transports.mailbox.close(left())])
       await tls.stop()
@@ -132,6 +128,18 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
       rewriting.close()
       await store.close()
     },
+  }
+}
+
+function storeOptions({ settings, intake, clock, journal, crashAt, faults }: ComposeParts): Omit<StoreOptions, 'randomToken'> {
+  return {
+    path: settings.dataFolder,
+    clock,
+    journal,
+    cacheOctetsMax: CACHE_OCTETS_MAX,
+    onCondition: (change) => openOrPause(intake, change),
+    ...(crashAt === null ? {} : { crashAt }),
+    ...(faults === undefined ? {} : { faults }),
   }
 }
 

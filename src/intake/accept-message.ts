@@ -30,6 +30,8 @@ export interface Backend {
   readonly signer?: Signer
   /** Null, or left out: no address is changed. */
   readonly rewriter?: () => Rewriter | null
+  /** Does what follows an acceptance, soon. Left out: at once. */
+  readonly afterwards?: (work: () => void) => void
 }
 export interface SubmittedRecipient {
   readonly forwardPath: Mailbox
@@ -72,15 +74,22 @@ export async function acceptMessage(parts: AcceptParts, submission: Submission, 
   // Not after a fault: a writer that was given up may still read it, so it must not become somebody else's mail.
   const acceptance = await enqueue(parts, submission)
   submission.content.letGo()
+  const { admission, afterwards = atOnce } = parts.backend
   const { message } = acceptance
   const { queueId } = message.envelope
   try {
     onDurable(queueId)
   } finally {
-    parts.backend.admission.committed(acceptance)
+    afterwards(() => {
+      record(parts.journal, message)
+      admission.committed(acceptance)
+    })
   }
-  record(parts.journal, message)
   return queueId
+}
+
+function atOnce(work: () => void): void {
+  work()
 }
 
 async function enqueue(parts: AcceptParts, submission: Submission): Promise<Acceptance> {

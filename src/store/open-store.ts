@@ -36,6 +36,8 @@ export interface StoreOptions {
   readonly cacheOctetsMax?: number
   /** Called when new mail is no longer taken (`full`, `suspect`), and when it is again (`sound`). */
   readonly onCondition?: (change: StoreCondition) => void
+  /** A commit that somebody waits for has begun: until it ends there is time for other work. Must not throw. */
+  readonly onCommitting?: () => void
   /** Crash tests only: the named point at which the process kills itself, see `sqlite/faults.ts`. */
   readonly crashAt?: string
   /** Tests only: faults of the disk on request; goes before `crashAt`. */
@@ -97,6 +99,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
       if (change.condition === 'full') checkpoints.start()
     },
     onLogSize: (size) => checkpoints.onLogSize(size),
+    onCommitting: () => options.onCommitting?.(),
   })
   const checkpoints = createCheckpoints({
     beside: () => contents.ask({ call: 'checkpoint' }),
@@ -113,8 +116,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     lock.release()
   }
   try {
-    const { migrations } = await writer.open()
-    if (migrations > 0) journal.note('store', 'info', 'the schema was brought up to date', { migrations })
+    noteMigrations(await writer.open(), journal)
     syncFolder(folder)
   } catch (error) {
     await closeAll()
@@ -138,6 +140,10 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
 }
 
 const CACHE_OCTETS_MAX = 32 * 1024 * 1024
+
+function noteMigrations({ migrations }: { readonly migrations: number }, journal: Journal): void {
+  if (migrations > 0) journal.note('store', 'info', 'the schema was brought up to date', { migrations })
+}
 
 function openError(folder: string, error: unknown): Error {
   const { name, message } = error as Error

@@ -49,6 +49,17 @@ describe('a message that was accepted', () => {
     expect(harness.accepted).toHaveLength(1)
   })
 
+  it('is answered before anything else is done with it', async () => {
+    const work: (() => void)[] = []
+    harness = await startIntake({ backend: (plain) => ({ ...plain, afterwards: (one) => void work.push(one) }) })
+    const client = await harness.client()
+    await client.hello()
+    expect(await client.submit(`${HEADER}body\r\n`)).toMatch(/^250 /)
+    expect([harness.committed.length, harness.accepted.length, work.length]).toEqual([0, 0, 1])
+    work[0]?.()
+    expect([harness.committed.length, harness.accepted.length]).toEqual([1, 1])
+  })
+
   it('carries envelope, origin and header facts', async () => {
     harness = await startIntake()
     const client = await harness.client()

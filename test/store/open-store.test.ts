@@ -122,3 +122,22 @@ describe('a backup', () => {
     expect(modeOf(file)).toBe(0o600)
   })
 })
+
+describe('a commit', () => {
+  it('is told of when it begins, if somebody waits for it', async () => {
+    const told: string[] = []
+    const store = await openSqlite({ onCommitting: () => void told.push('committing') })
+    const enqueued = Array.from({ length: 3 }, () => store.queue.enqueue(makeAcceptance()).then(() => told.push('committed')))
+    await Promise.all(enqueued)
+    expect(told).toEqual(['committing', 'committed', 'committed', 'committed'])
+  })
+  it('of attempts only is not: nobody waits for it', async () => {
+    let told = 0
+    const store = await openSqlite({ onCommitting: () => told++ })
+    await store.queue.enqueue(makeAcceptance())
+    const [leased] = await store.queue.claimDue(claimAll())
+    const before = told
+    await store.queue.settle([settlement(refOf(leased), { event: 'deliver' })], [])
+    expect([before, told]).toEqual([2, 2])
+  })
+})

@@ -9,6 +9,7 @@ import type { Journal } from '../../ports/journal.ts'
 import { StoreFault } from '../../ports/store-fault.ts'
 import type { FaultPlan } from './faults.ts'
 import { Gathering } from './gathering.ts'
+import { AREA_OCTETS, isAwaited, nextBatch } from './next-batch.ts'
 import { startThread, type Thread } from './thread.ts'
 import { type BatchAnswer, BatchWriter, type LogSize, type OpFault, type OpName, type WriterAnswer, type WriterRequest } from './wire.ts'
 
@@ -24,11 +25,6 @@ export interface Op<Result> {
 }
 export type Condition = 'opening' | 'sound' | 'full' | 'suspect' | 'closed'
 
-/** Enough that the cost of a commit is shared, few enough that nobody waits long for the others. */
-const OPS_PER_BATCH = 100
-/** The same for ops that touch many rows: the others wait for them. */
-const RECIPIENTS_PER_BATCH = 500
-const AREA_OCTETS = 2 * 1024 * 1024
 /** One batch is being committed while the next is gathered; a second in flight measured no better. */
 const IN_FLIGHT_MAX = 1
 /** More than this and the disk is hopelessly behind: callers are told to come back. */
@@ -50,6 +46,8 @@ export interface GroupCommitOptions {
   /** The condition changed, or the log has grown: for `recovery.ts` and `checkpoints.ts`. */
   readonly onChange: (change: { readonly condition: Condition; readonly reason: string | null }) => void
   readonly onLogSize: (size: LogSize) => void
+  /** The writer has begun with a batch that somebody waits for. */
+  readonly onCommitting: () => void
 }
 
 export class GroupCommit {
@@ -211,6 +209,7 @@ export class GroupCommit {
     this.#inFlight[index] = ops
     const { values, starts, shared } = writer
     thread.post({ kind: 'batch', area: index, oversize, octets, values, starts, shared, full: this.#condition === 'full' })
+    if (awaited > 0) this.#options.onCommitting()
   }
 
   #take(answer: WriterAnswer): void {
@@ -273,26 +272,6 @@ export class GroupCommit {
     this.#reason = reason
     if (changed) this.#options.onChange({ condition, reason })
   }
-}
-
-/** Nobody waits for the record of an attempt. */
-function isAwaited({ name }: { readonly name: OpName }): boolean {
-  return name !== 'settle'
-}
-
-/** How many of the ops that wait go together, at least one. */
-function nextBatch(waiting: readonly WaitingOp[]): { readonly count: number; readonly octets: number } {
-  let octets = 0
-  let recipients = 0
-  let count = 0
-  for (const op of waiting) {
-    const full = count >= OPS_PER_BATCH || octets + op.octets > AREA_OCTETS || recipients + op.recipients > RECIPIENTS_PER_BATCH
-    if (full && count > 0) break
-    octets += op.octets
-    recipients += op.recipients
-    count += 1
-  }
-  return { count, octets }
 }
 
 function errorOf({ kind, text }: OpFault): Error {
