@@ -14,6 +14,11 @@ function behind(...batches: readonly (readonly [posted: number, meanwhile: numbe
   gathering.begin()
   return gathering
 }
+function commit(gathering: Gathering, { posted, meanwhile }: { readonly posted: number; readonly meanwhile: number }): void {
+  gathering.posted(posted)
+  gathering.answered(meanwhile)
+  gathering.begin()
+}
 function turnsFor(gathering: Gathering, awaited: number): number {
   let turns = 0
   while (gathering.isWorthAnotherTurn(awaited)) turns += 1
@@ -33,25 +38,45 @@ describe('a batch', () => {
     expect(gathering.isWorthAnotherTurn(5)).toBe(false)
   })
   it('waits for those who came while the last one was under way, too: two halves become one', () => {
-    expect(turnsFor(behind([5, 5]), 9)).toBe(32)
+    expect(turnsFor(behind([5, 5]), 9)).toBe(256)
     expect(turnsFor(behind([5, 5]), 10)).toBe(0)
   })
   it('waits for some turns at most', () => {
-    expect(turnsFor(behind([10, 0]), 1)).toBe(32)
+    expect(turnsFor(behind([10, 0]), 1)).toBe(256)
   })
   it('expects sessions that are gone a little longer, one less each time', () => {
     const goneSince = (batches: number) => behind([4, 0], ...Array.from({ length: batches }, () => [1, 0] as const))
-    expect([0, 1, 2, 3].map((batches) => turnsFor(goneSince(batches), 1))).toEqual([32, 32, 32, 0])
+    expect([0, 1, 2, 3].map((batches) => turnsFor(goneSince(batches), 1))).toEqual([256, 256, 256, 0])
   })
   it('does not wait for more than share a commit well', () => {
     expect(turnsFor(behind([40, 40]), 12)).toBe(0)
   })
   it('may wait again when it is its turn again', () => {
     const gathering = behind([3, 0])
-    expect(turnsFor(gathering, 1)).toBe(32)
-    gathering.posted(1)
-    gathering.answered(2)
-    gathering.begin()
-    expect(turnsFor(gathering, 1)).toBe(32)
+    expect(turnsFor(gathering, 1)).toBe(256)
+    commit(gathering, { posted: 2, meanwhile: 1 })
+    expect(turnsFor(gathering, 1)).toBe(256)
+  })
+})
+
+describe('waiting in vain', () => {
+  /** The batches, of twenty, that wait although nobody ever joins. */
+  const waitedInVain = (gathering: Gathering): readonly number[] =>
+    Array.from({ length: 20 }, (_, batch) => {
+      const turns = turnsFor(gathering, 1)
+      commit(gathering, { posted: 1, meanwhile: 1 })
+      return turns === 0 ? [] : [batch]
+    }).flat()
+
+  it('is tried less and less often', () => {
+    expect(waitedInVain(behind([1, 1]))).toEqual([0, 2, 5, 10, 19])
+  })
+  it('is forgotten as soon as somebody has come', () => {
+    const gathering = behind([1, 1])
+    waitedInVain(gathering)
+    for (let i = 0; i < 64; i++) commit(gathering, { posted: 1, meanwhile: 1 })
+    expect(turnsFor(gathering, 1)).toBe(256)
+    commit(gathering, { posted: 2, meanwhile: 0 })
+    expect(waitedInVain(gathering)).toEqual([0, 2, 5, 10, 19])
   })
 })
