@@ -188,3 +188,16 @@ describe('on a full disk', () => {
     expect(context.content.unusedOctets).toBe(256 * 1024)
   })
 })
+
+describe('content that is still coming in', () => {
+  it('needs no commit, so that it does not drop what finished mail keeps too much', () => {
+    const { run, places } = setup()
+    const [finished, coming] = [mail(100_000), streamed(200_000)]
+    run([enqueueOp(finished), sweepOp(50_000)])
+    run([deliverOp(finished)], true)
+    run([chunkOp(coming, 0, 200_000)])
+    expect(places()).toEqual([0])
+    run([enqueueOp(coming)])
+    expect(places()).toEqual([16])
+  })
+})

@@ -140,4 +140,15 @@ describe('a commit', () => {
     await store.queue.settle([settlement(refOf(leased), { event: 'deliver' })], [])
     expect([before, told]).toEqual([2, 2])
   })
+  it('is not needed for content that is still coming in', async () => {
+    let told = 0
+    const store = await openSqlite({ onCommitting: () => told++ })
+    const { message } = makeAcceptance()
+    const content = store.bodies.put(message.bodyRef)
+    await content.write(new Uint8Array(600_000))
+    await content.finish()
+    expect(told).toBe(0)
+    await store.queue.enqueue({ ...makeAcceptance({ content: null, sizeOctets: 600_000 }), message: { ...message, sizeOctets: 600_000 } })
+    expect(told).toBe(1)
+  })
 })

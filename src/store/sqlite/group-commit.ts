@@ -9,35 +9,20 @@ import type { Journal } from '../../ports/journal.ts'
 import { StoreFault } from '../../ports/store-fault.ts'
 import type { FaultPlan } from './faults.ts'
 import { Gathering } from './gathering.ts'
-import { AREA_OCTETS, isAwaited, nextBatch } from './next-batch.ts'
+import { CHUNK_OCTETS } from './spare-chunks.ts'
 import { startThread, type Thread } from './thread.ts'
+import { AREA_OCTETS, batchSize, isAwaited, type Op, type WaitingOp, waitFor } from './waiting-ops.ts'
 import { type BatchAnswer, BatchWriter, type LogSize, type OpFault, type OpName, type WriterAnswer, type WriterRequest } from './wire.ts'
 
-export interface Op<Result> {
-  readonly name: OpName
-  /** Of the bytes it puts. */
-  readonly octets: number
-  /** Recipients that it touches; 1 if it is left out. */
-  readonly recipients?: number
-  encode(to: BatchWriter): void
-  /** `undefined` or null where the op answered nothing. */
-  decode(result: unknown): Result
-}
 export type Condition = 'opening' | 'sound' | 'full' | 'suspect' | 'closed'
 
 /** One batch is being committed while the next is gathered; a second in flight measured no better. */
-const IN_FLIGHT_MAX = 1
+const COMMIT_AREA = 0
+/** Pieces of content that may be under way to the writer beside it. */
+const CHUNKS_IN_FLIGHT_MAX = 4
 /** More than this and the disk is hopelessly behind: callers are told to come back. */
 const WAITING_OPS_MAX = 20_000
 
-interface WaitingOp {
-  readonly name: OpName
-  readonly octets: number
-  readonly recipients: number
-  readonly encode: (to: BatchWriter) => void
-  readonly done: (result: unknown) => void
-  readonly fail: (fault: Error) => void
-}
 export interface GroupCommitOptions {
   readonly path: string
   readonly reservePath: string
@@ -53,9 +38,12 @@ export interface GroupCommitOptions {
 export class GroupCommit {
   readonly #options: GroupCommitOptions
   readonly #areas: readonly SharedArrayBuffer[]
-  readonly #freeAreas: number[]
+  #isCommitting = false
+  #freeChunkAreas: number[] = []
   #thread: Thread<WriterRequest, WriterAnswer> | null = null
   #waiting: WaitingOp[] = []
+  /** Content needs no commit of its own: it waits for nobody, and nobody is gathered for it. */
+  #waitingChunks: WaitingOp[] = []
   /** By area. */
   readonly #inFlight: (readonly WaitingOp[])[]
   #condition: Condition = 'opening'
@@ -69,9 +57,10 @@ export class GroupCommit {
 
   constructor(options: GroupCommitOptions) {
     this.#options = options
-    this.#areas = Array.from({ length: IN_FLIGHT_MAX }, () => new SharedArrayBuffer(AREA_OCTETS))
-    this.#freeAreas = this.#areas.map((_, index) => index)
+    const sizes = [AREA_OCTETS, ...Array.from({ length: CHUNKS_IN_FLIGHT_MAX }, () => CHUNK_OCTETS)]
+    this.#areas = sizes.map((octets) => new SharedArrayBuffer(octets))
     this.#inFlight = this.#areas.map(() => [])
+    this.#freeAllAreas()
   }
 
   get condition(): Condition {
@@ -90,7 +79,10 @@ export class GroupCommit {
     await before?.end()
     const thread = startThread<WriterRequest, WriterAnswer>('worker')
     this.#thread = thread
-    thread.onAnswer((answer) => this.#take(answer))
+    // What one that was given up still says is about ops that have failed since.
+    thread.onAnswer((answer) => {
+      if (this.#thread === thread) this.#take(answer)
+    })
     thread.onDeath((reason) => this.#suspect(`the writer died: ${reason}`))
     const { path, reservePath, faults } = this.#options
     const answer = await this.#ask({ kind: 'open', path, reservePath, areas: this.#areas, faults }).catch((error: Error) => {
@@ -106,14 +98,13 @@ export class GroupCommit {
     const refusal = this.#refusal(op.name)
     if (refusal !== null) return Promise.reject(refusal)
     return new Promise((resolve, reject) => {
-      this.#waiting.push({
-        name: op.name,
-        octets: op.octets,
-        recipients: op.recipients ?? 1,
-        encode: (to) => op.encode(to),
-        done: (result) => resolve(op.decode(result)),
-        fail: reject,
-      })
+      const waiting = waitFor(op, resolve, reject)
+      if (op.name === 'chunk') {
+        this.#waitingChunks.push(waiting)
+        this.#flushChunks()
+        return
+      }
+      this.#waiting.push(waiting)
       if (isAwaited(op)) this.#awaited += 1
       this.#schedule()
     })
@@ -144,7 +135,7 @@ export class GroupCommit {
     const usable = this.#condition === 'sound' || this.#condition === 'full'
     this.#change('closed', null)
     if (usable) {
-      while (this.#waiting.length > 0 || this.#underWay) await this.#quiet()
+      while (this.#waiting.length > 0 || this.#waitingChunks.length > 0 || this.#underWay) await this.#quiet()
       await this.#ask({ kind: 'close' }).catch((error: Error) => this.#options.journal.note('store', 'warn', `closing: ${error.message}`))
     }
     await this.#thread?.end()
@@ -161,7 +152,7 @@ export class GroupCommit {
   readonly #afterBatch: (() => void)[] = []
 
   get #underWay(): boolean {
-    return this.#freeAreas.length < this.#areas.length
+    return this.#isCommitting || this.#freeChunkAreas.length < CHUNKS_IN_FLIGHT_MAX
   }
 
   #refusal(name: OpName): Error | null {
@@ -173,7 +164,7 @@ export class GroupCommit {
 
   /** At the end of this turn of the event loop or a few later, so that all sessions that are ready share the commit. */
   #schedule(): void {
-    if (this.#scheduled || this.#freeAreas.length === 0) return
+    if (this.#scheduled || this.#isCommitting) return
     this.#scheduled = true
     this.#gathering.begin()
     setImmediate(() => this.#turn())
@@ -188,20 +179,29 @@ export class GroupCommit {
     this.#flush()
   }
 
-  #flush(): void {
-    if (this.#thread === null) return
-    while (this.#waiting.length > 0 && this.#freeAreas.length > 0) this.#post(this.#thread)
+  /** The turn of a batch comes with `#schedule`. */
+  #flushChunks(): void {
+    while (this.#thread !== null && this.#waitingChunks.length > 0 && this.#freeChunkAreas.length > 0) {
+      this.#post(this.#thread, this.#waitingChunks.splice(0, 1), this.#freeChunkAreas.pop() as number)
+    }
   }
 
-  #post(thread: Thread<WriterRequest, WriterAnswer>): void {
-    const { count, octets } = nextBatch(this.#waiting)
-    const ops = this.#waiting.splice(0, count)
+  #flush(): void {
+    if (this.#thread === null || this.#waiting.length === 0 || this.#isCommitting) return
+    const ops = this.#waiting.splice(0, batchSize(this.#waiting))
     const awaited = this.#waiting.length === 0 ? this.#awaited : ops.filter(isAwaited).length
     this.#awaited -= awaited
     this.#gathering.posted(awaited)
-    const index = this.#freeAreas.pop() as number
-    const oversize = octets > AREA_OCTETS ? new SharedArrayBuffer(octets) : null
-    const writer = new BatchWriter(new Uint8Array(oversize ?? (this.#areas[index] as SharedArrayBuffer)))
+    this.#isCommitting = true
+    this.#post(this.#thread, ops, COMMIT_AREA)
+    if (awaited > 0) this.#options.onCommitting()
+  }
+
+  #post(thread: Thread<WriterRequest, WriterAnswer>, ops: readonly WaitingOp[], index: number): void {
+    const area = this.#areas[index] as SharedArrayBuffer
+    const octets = ops.reduce((sum, op) => sum + op.octets, 0)
+    const oversize = octets > area.byteLength ? new SharedArrayBuffer(octets) : null
+    const writer = new BatchWriter(new Uint8Array(oversize ?? area))
     for (const op of ops) {
       writer.begin(op.name)
       op.encode(writer)
@@ -209,7 +209,6 @@ export class GroupCommit {
     this.#inFlight[index] = ops
     const { values, starts, shared } = writer
     thread.post({ kind: 'batch', area: index, oversize, octets, values, starts, shared, full: this.#condition === 'full' })
-    if (awaited > 0) this.#options.onCommitting()
   }
 
   #take(answer: WriterAnswer): void {
@@ -224,7 +223,8 @@ export class GroupCommit {
   #takeBatch({ area, results, faults, suspect, log }: BatchAnswer): void {
     const ops = this.#inFlight[area] ?? []
     this.#inFlight[area] = []
-    this.#freeAreas.push(area)
+    if (area === COMMIT_AREA) this.#isCommitting = false
+    else this.#freeChunkAreas.push(area)
     const failed = faults === null ? null : new Map(faults.map((fault) => [fault.index, fault]))
     if (suspect !== null) this.#suspect(suspect)
     else if (faults?.some((fault) => fault.kind === 'full') === true && this.#condition === 'sound') this.#change('full', 'no space left')
@@ -236,6 +236,8 @@ export class GroupCommit {
     }
     for (const resolve of this.#afterBatch.splice(0)) resolve()
     if (log !== null) this.#options.onLogSize(log)
+    this.#flushChunks()
+    if (area !== COMMIT_AREA) return
     this.#gathering.answered(this.#awaited)
     if (this.#waiting.length > 0) this.#schedule()
   }
@@ -256,14 +258,20 @@ export class GroupCommit {
 
   #dropAll(reason: string): void {
     const fault = new StoreFault('io', reason)
-    const lost = [...this.#inFlight, this.#waiting].flat()
+    const lost = [...this.#inFlight, this.#waiting, this.#waitingChunks].flat()
     this.#inFlight.fill([])
     this.#waiting = []
+    this.#waitingChunks = []
     this.#awaited = 0
-    this.#freeAreas.splice(0, this.#freeAreas.length, ...this.#areas.keys())
+    this.#freeAllAreas()
     for (const op of lost) op.fail(fault)
     for (const { fail } of this.#asked.splice(0)) fail(fault)
     for (const resolve of this.#afterBatch.splice(0)) resolve()
+  }
+
+  #freeAllAreas(): void {
+    this.#isCommitting = false
+    this.#freeChunkAreas = Array.from({ length: CHUNKS_IN_FLIGHT_MAX }, (_, n) => COMMIT_AREA + 1 + n)
   }
 
   #change(condition: Condition, reason: string | null): void {

@@ -60,7 +60,8 @@ export function createBatchRunner(parts: BatchParts): BatchRunner {
       } else if (attempt.apart) carried.results.push(runApart({ index, op, runner: parts.runners[name] }, context, carried.faults))
       else carried.results.push(parts.runners[name](op))
     }
-    if (!attempt.refuseGrowth && !attempt.apart) parts.trim()
+    // Content alone changes no table, and is to cost no commit.
+    if (!attempt.refuseGrowth && !attempt.apart && values[0] !== 'chunk') parts.trim()
     if (faults.crashes) crashPoints(faults, request, 'before-commit')
     if (context.syncsContent) context.content.sync()
     transaction.commit()
