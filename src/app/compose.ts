@@ -43,6 +43,7 @@ export interface Composed {
   readonly rewriting: Rewriting
   readonly destinations: MxDestinations
   readonly tls: TlsParts
+  readonly spareTime: SpareTime
   /** Starts everything in the order in which it is needed. */
   start(): Promise<void>
   /** Drains until the deadline, gives back what is left, closes. */
@@ -106,6 +107,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
     rewriting,
     destinations,
     tls,
+    spareTime,
     async start() {
       await tls.start()
       await delivery.start()

@@ -32,6 +32,8 @@ export interface ControlParts {
   readonly intakePaused: () => string | null
   readonly tableFaults: () => readonly string[]
   readonly reload: () => Promise<ReloadResult>
+  /** Does what was put off, so that all that has been answered is counted. */
+  readonly catchUp: () => void
 }
 
 export function createControl(parts: ControlParts): ServerControl {
@@ -39,6 +41,7 @@ export function createControl(parts: ControlParts): ServerControl {
   const startedAt = clock.now()
   return {
     async status() {
+      parts.catchUp()
       return {
         version: parts.version,
         pid: process.pid,

@@ -92,6 +92,7 @@ export async function runServer(options: ServeOptions): Promise<number> {
     intakePaused: () => intake.paused(),
     tableFaults: server.rewriting.faults,
     reload: () => reloader.reload(),
+    catchUp: () => server.spareTime.use(),
   })
   const admin = createAdminServer({ control, queue: withWake(server.store.admin, () => server.delivery.wake()), clock, journal, socketPath })
   await admin.start()

@@ -61,3 +61,23 @@ describe('a flush', () => {
     expect(await flushing({ opened: [], changed: 7 }).control.flush('old')).toEqual({ recipients: 7, lanes: [] })
   })
 })
+
+describe('the status', () => {
+  it('counts what was answered, although what follows an answer is put off', async () => {
+    const counters = { accepted: 0 }
+    const control = createControl({
+      version: '1',
+      hostname: () => 'app.example',
+      configFile: () => null,
+      intake: { status: () => [], underPressure: () => false },
+      delivery: { lanes: () => [] },
+      admin: { counts: async () => ({}) },
+      journal: { counters },
+      clock: { now: () => 0 },
+      intakePaused: () => null,
+      tableFaults: () => [],
+      catchUp: () => counters.accepted++,
+    } as unknown as Parts)
+    expect((await control.status()).sinceStart.accepted).toBe(1)
+  })
+})
