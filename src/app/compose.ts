@@ -122,7 +122,7 @@ export async function compose(parts: ComposeParts): Promise<Composed> {
       const left = (): number => Math.max(0, deadlineMs - (clock.monotonicMs() - from))
       retention.stop()
       await intake.stop(left())
-      spareTime.use()
+      spareTime.end()
       await delivery.stop(left())
       await Promise.all([transports.smtp.close(Math.min(left(), 1_000)), transports.mailbox.close(left())])
       await tls.stop()

@@ -21,6 +21,7 @@ export class SpareTime {
   readonly #parts: SpareTimeParts
   #waiting: (() => void)[] = []
   #cancelTimer: CancelTimer | null = null
+  #isOver = false
 
   constructor(parts: SpareTimeParts) {
     this.#parts = parts
@@ -28,24 +29,31 @@ export class SpareTime {
 
   add(work: () => void): void {
     this.#waiting.push(work)
-    this.#cancelTimer ??= this.#parts.clock.after(WAIT_MS_MAX, () => this.use())
+    if (this.#isOver) this.use()
+    else this.#cancelTimer ??= this.#parts.clock.after(WAIT_MS_MAX, () => this.use())
   }
 
   /** Does what waits, in the order in which it came. Never throws. */
   use(): void {
-    if (this.#cancelTimer === null) return
-    this.#cancelTimer()
+    this.#cancelTimer?.()
     this.#cancelTimer = null
+    if (this.#waiting.length === 0) return
     const waiting = this.#waiting
     this.#waiting = []
     for (const work of waiting) this.#carryOut(work)
+  }
+
+  /** Does what waits; from now on nothing is put off. */
+  end(): void {
+    this.#isOver = true
+    this.use()
   }
 
   #carryOut(work: () => void): void {
     try {
       work()
     } catch (error) {
-      // A bug: a message whose delivery did not begin keeps its lease until that ends, and is then tried.
+      // A bug: a message whose delivery did not begin keeps its lease until that ends, and is tried then.
       this.#parts.journal.note('server', 'error', `what follows an acceptance failed: ${String(error)}`)
     }
   }

@@ -81,8 +81,11 @@ export async function acceptMessage(parts: AcceptParts, submission: Submission, 
     onDurable(queueId)
   } finally {
     afterwards(() => {
-      record(parts.journal, message)
-      admission.committed(acceptance)
+      try {
+        record(parts.journal, message)
+      } finally {
+        admission.committed(acceptance)
+      }
     })
   }
   return queueId

@@ -36,7 +36,7 @@ export interface StoreOptions {
   readonly cacheOctetsMax?: number
   /** Called when new mail is no longer taken (`full`, `suspect`), and when it is again (`sound`). */
   readonly onCondition?: (change: StoreCondition) => void
-  /** A commit that somebody waits for has begun: until it ends there is time for other work. Must not throw. */
+  /** A commit that somebody waits for is with the writer: until it ends there is time for other work. Must not throw. */
   readonly onCommitting?: () => void
   /** Crash tests only: the named point at which the process kills itself, see `sqlite/faults.ts`. */
   readonly crashAt?: string
@@ -91,6 +91,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     path: paths.database,
     reservePath: paths.reserve,
     faults: options.faults ?? { crashAt: options.crashAt ?? null, cells: null },
+    clock,
     journal,
     onChange(change) {
       recovery.onChange(change)
@@ -116,8 +117,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     lock.release()
   }
   try {
-    noteMigrations(await writer.open(), journal)
-    syncFolder(folder)
+    await openFolder(writer, folder, journal)
   } catch (error) {
     await closeAll()
     throw openError(folder, error)
@@ -141,8 +141,10 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
 
 const CACHE_OCTETS_MAX = 32 * 1024 * 1024
 
-function noteMigrations({ migrations }: { readonly migrations: number }, journal: Journal): void {
+async function openFolder(writer: GroupCommit, folder: string, journal: Journal): Promise<void> {
+  const { migrations } = await writer.open()
   if (migrations > 0) journal.note('store', 'info', 'the schema was brought up to date', { migrations })
+  syncFolder(folder)
 }
 
 function openError(folder: string, error: unknown): Error {

@@ -54,4 +54,12 @@ describe('work that can wait', () => {
     expect(done).toEqual(['second'])
     expect(notes).toEqual(['server error what follows an acceptance failed: Error: a bug'])
   })
+
+  it('is not put off any more at the end', () => {
+    spareTime.add(work('first'))
+    spareTime.end()
+    spareTime.add(work('second'))
+    expect(done).toEqual(['first', 'second'])
+    expect(clock.pending).toBe(0)
+  })
 })

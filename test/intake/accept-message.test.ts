@@ -49,6 +49,19 @@ describe('a message that was accepted', () => {
     expect(harness.accepted).toHaveLength(1)
   })
 
+  it('is handed to delivery even if it cannot be written down', async () => {
+    const work: (() => void)[] = []
+    const accepted = () => {
+      throw new Error('made up')
+    }
+    harness = await startIntake({ journal: { accepted }, backend: (plain) => ({ ...plain, afterwards: (one) => void work.push(one) }) })
+    const client = await harness.client()
+    await client.hello()
+    await client.submit(`${HEADER}body\r\n`)
+    expect(work[0]).toThrow('made up')
+    expect(harness.committed).toHaveLength(1)
+  })
+
   it('is answered before anything else is done with it', async () => {
     const work: (() => void)[] = []
     harness = await startIntake({ backend: (plain) => ({ ...plain, afterwards: (one) => void work.push(one) }) })

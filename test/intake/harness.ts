@@ -10,7 +10,7 @@ import { createQueueIds } from '../../src/core/queue-id.ts'
 import { type Backend, createIntake, type Intake } from '../../src/intake/intake.ts'
 import type { IntakeLimits, IntakeSettings, ListenerSettings, UserSettings } from '../../src/intake/settings.ts'
 import type { Admission } from '../../src/ports/admission.ts'
-import type { AcceptedRecord, DialogueLine } from '../../src/ports/journal.ts'
+import type { AcceptedRecord, DialogueLine, Journal } from '../../src/ports/journal.ts'
 import { createFakeClock, type FakeClock } from '../support/fake-clock.ts'
 import { LANE } from '../support/make-message.ts'
 import { createMemoryStore, type MemoryStore } from '../support/memory-store.ts'
@@ -98,6 +98,7 @@ export interface Harness {
 export interface HarnessOptions {
   readonly settings?: Partial<IntakeSettings>
   readonly backend?: (backend: Backend, store: MemoryStore) => Backend
+  readonly journal?: Partial<Journal>
   /** Do not call `serve` yet. */
   readonly unserved?: boolean
 }
@@ -126,6 +127,7 @@ export async function startIntake(options: HarnessOptions = {}): Promise<Harness
       accepted: (record) => void accepted.push(record),
       attempt: () => undefined,
       note: (_subsystem, level, text, facts = {}) => void notes.push({ level, text, facts }),
+      ...options.journal,
     },
   })
   await intake.bind()

@@ -43,6 +43,23 @@ async function setup(): Promise<Bundle> {
 const leaseOf = (acceptance: Acceptance) => ({ recipientId: firstOf(acceptance), token: 't' as LeaseToken })
 const deliver = (acceptance: Acceptance) => settlement(leaseOf(acceptance), { event: 'deliver' })
 
+describe('content that cannot be written', () => {
+  it('takes the commit behind it along: nothing of it is in the queue, and neither is refused for good', async () => {
+    const { store, disk, clock, said } = await setup()
+    const streamed = makeAcceptance({ content: null, sizeOctets: 300_000 })
+    const content = store.bodies.put(streamed.message.bodyRef)
+    disk.failStatement(DISK_FAULT.writeFailed, 1)
+    const written = content.write(new Uint8Array(300_000)).then(() => content.finish())
+    const results = await Promise.allSettled([written, store.queue.enqueue(makeAcceptance())])
+    for (const result of results) expect(result).toMatchObject({ status: 'rejected', reason: { name: 'StoreFault', kind: 'io' } })
+    await clock.advance(1_000)
+    await said('proved itself')
+    expect(await store.queue.claimDue(claimAll())).toEqual([])
+    await store.queue.enqueue(makeAcceptance())
+    expect(await store.queue.claimDue(claimAll())).toHaveLength(1)
+  })
+})
+
 describe('a sync that fails', () => {
   it('makes the whole batch fail and the store suspect, and nothing is taken until it was opened anew', async () => {
     const { store, disk, clock, said } = await setup()

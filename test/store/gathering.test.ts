@@ -11,17 +11,17 @@ function behind(...batches: readonly (readonly [posted: number, meanwhile: numbe
     gathering.posted(posted)
     gathering.answered(meanwhile)
   }
-  gathering.begin()
+  gathering.begin(0)
   return gathering
 }
 function commit(gathering: Gathering, { posted, meanwhile }: { readonly posted: number; readonly meanwhile: number }): void {
   gathering.posted(posted)
   gathering.answered(meanwhile)
-  gathering.begin()
+  gathering.begin(0)
 }
-function turnsFor(gathering: Gathering, awaited: number): number {
+function turnsFor(gathering: Gathering, awaited: number, nowMs = 0): number {
   let turns = 0
-  while (gathering.isWorthAnotherTurn(awaited)) turns += 1
+  while (gathering.isWorthAnotherTurn(awaited, nowMs)) turns += 1
   return turns
 }
 
@@ -33,9 +33,9 @@ describe('a batch', () => {
   })
   it('waits for those who came together the last time, and no longer than they need', () => {
     const gathering = behind([5, 0])
-    expect(gathering.isWorthAnotherTurn(2)).toBe(true)
-    expect(gathering.isWorthAnotherTurn(4)).toBe(true)
-    expect(gathering.isWorthAnotherTurn(5)).toBe(false)
+    expect(gathering.isWorthAnotherTurn(2, 0)).toBe(true)
+    expect(gathering.isWorthAnotherTurn(4, 0)).toBe(true)
+    expect(gathering.isWorthAnotherTurn(5, 0)).toBe(false)
   })
   it('waits for those who came while the last one was under way, too: two halves become one', () => {
     expect(turnsFor(behind([5, 5]), 9)).toBe(256)
@@ -43,6 +43,9 @@ describe('a batch', () => {
   })
   it('waits for some turns at most', () => {
     expect(turnsFor(behind([10, 0]), 1)).toBe(256)
+  })
+  it('waits for three milliseconds at most, however much work there is in a turn', () => {
+    expect([2.9, 3].map((nowMs) => turnsFor(behind([10, 0]), 1, nowMs))).toEqual([256, 0])
   })
   it('expects sessions that are gone a little longer, one less each time', () => {
     const goneSince = (batches: number) => behind([4, 0], ...Array.from({ length: batches }, () => [1, 0] as const))

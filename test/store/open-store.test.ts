@@ -152,3 +152,16 @@ describe('a commit', () => {
     expect(told).toBe(1)
   })
 })
+
+describe('a store that is closed', () => {
+  it('takes the content in that it was given before, however much waits for the writer', async () => {
+    const store = await openSqlite()
+    const written = Array.from({ length: 8 }, () => {
+      const content = store.bodies.put(makeAcceptance().message.bodyRef)
+      return content.write(new Uint8Array(500_000))
+    })
+    const settled = Promise.allSettled(written)
+    await store.close()
+    expect((await settled).map(({ status }) => status)).toEqual(written.map(() => 'fulfilled'))
+  })
+})

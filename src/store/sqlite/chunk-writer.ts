@@ -1,5 +1,5 @@
 /**
- * Content on its way into the store: cut into chunks, of which a few may wait for their commit.
+ * Content on its way into the store: cut into chunks, of which a few may wait for the writer.
  *
  * Content of moderate size stays at hand for the delivery that follows. Chunks of larger content are
  * used again once they are stored.
@@ -18,7 +18,7 @@ export interface ChunkWriterParts {
   readonly spare: SpareChunks
 }
 
-/** Chunks of one message that may wait for their commit before the caller has to. */
+/** Chunks of one message that may wait for the writer before the caller has to. */
 const CHUNKS_UNDER_WAY_MAX = 2
 /** Larger content is read back for its delivery. */
 const KEPT_OCTETS_MAX = 4 * 1024 * 1024

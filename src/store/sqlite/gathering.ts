@@ -3,12 +3,14 @@
  *
  * Sessions move in step with the commit that they wait for: who was in the last one, and who came
  * while it was under way, is about to come again. Waiting for them makes one commit of several. It
- * ends when they are all there, or after some turns of the event loop; nobody who comes alone waits,
+ * ends when they are all there, or after some turns of the event loop or milliseconds; nobody who comes alone waits,
  * and where clients come by chance and nobody joins, it is soon tried less and less often.
  */
 
 /** A turn in which nothing happens takes a microsecond or two, one with work in it some tens. */
 const TURNS_MAX = 256
+/** Turns may have much work in them: other sessions bring content. */
+const WAIT_MS_MAX = 3
 /** So many share a commit well enough; more is better gathered while it is under way. */
 const EXPECTED_MAX = 12
 /** Most batches that wait for nobody after waiting has been in vain again and again. */
@@ -18,6 +20,7 @@ export class Gathering {
   #expected = 1
   #posted = 0
   #turns = 0
+  #begunAtMs = 0
   /** Who was there when the waiting began. */
   #found = 0
   /** Batches to come that wait for nobody. */
@@ -26,13 +29,15 @@ export class Gathering {
   #rest = 1
 
   /** The first op waits. */
-  begin(): void {
+  begin(nowMs: number): void {
     this.#turns = 0
+    this.#begunAtMs = nowMs
   }
 
-  /** To be asked once a turn, with the ops that somebody waits for. */
-  isWorthAnotherTurn(awaited: number): boolean {
-    if (this.#resting > 0 || this.#expected <= 1 || awaited >= this.#expected || this.#turns >= TURNS_MAX) return false
+  /** To be asked once a turn, with the ops that somebody waits for. Times are monotonic. */
+  isWorthAnotherTurn(awaited: number, nowMs: number): boolean {
+    if (this.#resting > 0 || this.#expected <= 1 || awaited >= this.#expected) return false
+    if (this.#turns >= TURNS_MAX || nowMs - this.#begunAtMs >= WAIT_MS_MAX) return false
     if (this.#turns === 0) this.#found = awaited
     this.#turns += 1
     return true

@@ -1,10 +1,12 @@
 /**
  * Gathers ops while a batch is in flight and posts them as the next one: group commit.
  *
- * Self-clocking: the slower the disk, the larger the batches. Keeps the store's condition:
+ * Self-clocking: the slower the disk, the larger the batches. Pieces of content need no commit and
+ * go to the writer beside them. Keeps the store's condition:
  * `full` refuses new mail and lets the rest through; `suspect` refuses everything until a new
  * writer has proved the disk. `recovery.ts` decides when to try that.
  */
+import type { Clock } from '../../core/clock.ts'
 import type { Journal } from '../../ports/journal.ts'
 import { StoreFault } from '../../ports/store-fault.ts'
 import type { FaultPlan } from './faults.ts'
@@ -27,11 +29,12 @@ export interface GroupCommitOptions {
   readonly path: string
   readonly reservePath: string
   readonly faults: FaultPlan
+  readonly clock: Clock
   readonly journal: Journal
   /** The condition changed, or the log has grown: for `recovery.ts` and `checkpoints.ts`. */
   readonly onChange: (change: { readonly condition: Condition; readonly reason: string | null }) => void
   readonly onLogSize: (size: LogSize) => void
-  /** The writer has begun with a batch that somebody waits for. */
+  /** A batch that somebody waits for is with the writer. */
   readonly onCommitting: () => void
 }
 
@@ -142,7 +145,7 @@ export class GroupCommit {
     this.#thread = null
   }
 
-  /** Resolves when the batch in flight now has been answered. */
+  /** Resolves when one of the batches in flight now has been answered. */
   #quiet(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#underWay) this.#afterBatch.push(resolve)
@@ -159,19 +162,19 @@ export class GroupCommit {
     if (this.#condition === 'closed') return new StoreFault('closed', 'the store is closed')
     if (this.#condition === 'suspect' || this.#condition === 'opening') return new StoreFault('io', `the store is being reopened: ${this.#reason}`)
     if (this.#condition === 'full' && (name === 'enqueue' || name === 'chunk')) return new StoreFault('full', 'no space for new mail')
-    return this.#waiting.length >= WAITING_OPS_MAX ? new StoreFault('busy', 'too much is waiting for the disk') : null
+    return this.#waiting.length + this.#waitingChunks.length >= WAITING_OPS_MAX ? new StoreFault('busy', 'too much is waiting for the disk') : null
   }
 
   /** At the end of this turn of the event loop or a few later, so that all sessions that are ready share the commit. */
   #schedule(): void {
     if (this.#scheduled || this.#isCommitting) return
     this.#scheduled = true
-    this.#gathering.begin()
+    this.#gathering.begin(this.#options.clock.monotonicMs())
     setImmediate(() => this.#turn())
   }
 
   #turn(): void {
-    if (this.#condition !== 'closed' && this.#gathering.isWorthAnotherTurn(this.#awaited)) {
+    if (this.#condition !== 'closed' && this.#gathering.isWorthAnotherTurn(this.#awaited, this.#options.clock.monotonicMs())) {
       setImmediate(() => this.#turn())
       return
     }

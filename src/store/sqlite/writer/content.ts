@@ -20,7 +20,7 @@ export function prepareChunk(context: WriterContext): OpRunner {
     if (n >= CHUNKS_PER_MESSAGE) throw new Error('the content has more chunks than a message may have')
     const stream: ContentStream | undefined = n === 0 ? { begunAt, hash: createHash('sha256'), octets: 0, pieces: [] } : context.streams.get(id)
     if (stream === undefined) throw new Error('the content was given up, or the store was reopened since')
-    // At once, because the next chunk may be in the same batch; without its octets it can be accepted by nobody.
+    // At once, as for any op that may share its batch; without its octets it can be accepted by nobody.
     if (n === 0) {
       context.streams.set(id, stream)
       context.onRollback.push(() => context.streams.delete(id))
@@ -61,7 +61,7 @@ export function prepareDrop(context: WriterContext): OpRunner {
 /** Its places are free with the commit. Nothing happens if its message has taken it over. */
 export function dropStream(context: WriterContext, id: number): void {
   const stream = takeStream(context, id)
-  // Looked at then: a piece of this batch is added only with the commit.
+  // Looked at then: pieces are added with the commit only.
   context.afterCommit.push(() => {
     for (const piece of stream?.pieces ?? []) context.content.give(piece)
   })

@@ -20,7 +20,7 @@ export interface BatchParts {
   readonly runners: Readonly<Record<OpName, OpRunner>>
   readonly faults: Faults
   readonly reserve: Reserve
-  /** Called in each transaction, behind its ops. */
+  /** Called in each transaction behind its ops, but for those of content alone. */
   readonly trim: () => void
 }
 

@@ -44,7 +44,7 @@ interface Sweep {
 export interface Sweeping {
   /** Answers contents and messages removed, and whether more is waiting. */
   readonly sweep: OpRunner
-  /** What finished messages keep in the content file beyond the bound goes, the oldest first: a few with each batch. */
+  /** What finished messages keep in the content file beyond the bound goes, the oldest first: a few with each batch that has something to commit. */
   readonly trim: () => void
 }
 
