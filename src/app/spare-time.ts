@@ -3,7 +3,7 @@
  *
  * Ten clients of one application move in step with the commits: they all wait for the disk, and this
  * process with them. What follows an acceptance (the log line, the delivery) is done in that time and
- * not before the next messages are read. Measured: a tenth more mail with a connection for each
+ * not before the next messages are read. Measured: a fourteenth more mail with a connection for each
  * message, a sixth with connections kept.
  */
 import type { CancelTimer, Clock } from '../core/clock.ts'
