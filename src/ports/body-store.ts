@@ -29,6 +29,8 @@ export interface StoredContent {
    * Who is not sure never calls it; then it is collected as any other.
    */
   giveBack?(): void
+  /** The same of one piece that `chunks` gave out: it may be overwritten at once. Other octets are left alone. */
+  doneWith?(piece: Uint8Array): void
 }
 
 export interface SweepRequest {

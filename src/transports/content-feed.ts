@@ -78,6 +78,7 @@ async function streamContent(engine: ClientEngine, output: SessionOutput, { ride
     else for (let at = 0; at < piece.byteLength; at += SLICE_OCTETS) engine.writeContent(piece.subarray(at, at + SLICE_OCTETS))
     output.leave()
     await new Promise<void>((resolve) => output.whenWritable(resolve))
+    if (output.idle) ride.content.doneWith?.(piece)
   }
   if (transaction.end === null) engine.endContent()
 }

@@ -95,6 +95,21 @@ function exerciseContent(open: OpenStoreUnderTest): void {
     await halfway.return?.()
     expect([Buffer.compare(one, content), Buffer.compare(two, content)]).toEqual([0, 0])
   })
+  it('pieces that are given back one by one harm neither what follows nor another reader', async () => {
+    const store = await open()
+    const content = bytesOf(6 * INLINE_OCTETS_MAX + 77)
+    const found = await store.bodies.open(await putAndAccept(store, content, 65_536))
+    const returning = async (): Promise<Buffer> => {
+      const parts: Uint8Array[] = []
+      for await (const chunk of found.chunks()) {
+        parts.push(Uint8Array.from(chunk))
+        found.doneWith?.(chunk)
+      }
+      return Buffer.concat(parts)
+    }
+    const all = await Promise.all([returning(), readAll(found.chunks()), returning()])
+    expect(all.map((one) => Buffer.compare(one, content))).toEqual([0, 0, 0])
+  })
   it('many contents are put at once, each its own', async () => {
     const store = await open()
     const contents = [1, 2, 3, 4].map((n) => bytesOf(n * 200_000 + n))

@@ -5,6 +5,7 @@ import { copyFileSync, existsSync, mkdirSync, statSync, truncateSync } from 'nod
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { EpochMs, LeaseToken } from '../../src/core/brand.ts'
+import type { StoredContent } from '../../src/ports/body-store.ts'
 import type { Acceptance } from '../../src/ports/queue-store.ts'
 import { createFaults, NO_FAULTS } from '../../src/store/sqlite/faults.ts'
 import { ROW_CONTENT_OCTETS_MAX, UNIT_OCTETS } from '../../src/store/sqlite/place.ts'
@@ -37,6 +38,16 @@ async function read(store: SqliteStore, acceptance: Acceptance): Promise<Buffer>
   const parts: Uint8Array[] = []
   for await (const part of (await store.bodies.open(acceptance.message.bodyRef)).chunks()) parts.push(Uint8Array.from(part))
   return Buffer.concat(parts)
+}
+/** A stored content of so many whole pieces, none like another. */
+async function openLong(store: SqliteStore, count: number): Promise<{ readonly content: StoredContent; readonly octets: Buffer }> {
+  const acceptance = makeAcceptance({ content: null, sizeOctets: count * 256 * KIB })
+  const octets = Buffer.concat(Array.from({ length: count }, (_, n) => contentOf(256 * KIB, `piece ${n}`)))
+  const writer = store.bodies.put(acceptance.message.bodyRef)
+  await writer.write(octets)
+  await writer.finish()
+  await store.queue.enqueue(acceptance)
+  return { content: await store.bodies.open(acceptance.message.bodyRef), octets }
 }
 const fileSize = (folder: string): number => statSync(join(folder, 'queue.content')).size
 const placesIn = (folder: string): readonly unknown[] => {
@@ -88,6 +99,29 @@ describe('content in the file', () => {
     expect((await read(again, one)).equals(one.content as Buffer)).toBe(true)
     const three = await accept(again, 100 * KIB, 'three')
     for (const mail of [one, three]) expect((await read(again, mail)).equals(mail.content as Buffer)).toBe(true)
+  })
+  it('is read into memory that was given back, as long as the rest is asked for', async () => {
+    const store = await openSqlite({ cacheOctetsMax: 0 })
+    const { content } = await openLong(store, 8)
+    const pieces: Uint8Array[] = []
+    for await (const piece of content.chunks()) {
+      pieces.push(piece)
+      content.doneWith?.(piece)
+    }
+    // What went to the reader is gone from here; the last two had no successor to be used for.
+    expect(pieces.map((piece) => piece.byteLength)).toEqual([...Array.from({ length: 6 }, () => 0), 256 * KIB, 256 * KIB])
+  })
+  it('is never read into memory that was not given back, nor into that of somebody else', async () => {
+    const store = await openSqlite({ cacheOctetsMax: 0 })
+    const { content, octets } = await openLong(store, 5)
+    const foreign = Buffer.alloc(256 * KIB, 'f')
+    const pieces: Uint8Array[] = []
+    for await (const piece of content.chunks()) {
+      pieces.push(piece)
+      content.doneWith?.(foreign)
+    }
+    expect(Buffer.concat(pieces).equals(octets)).toBe(true)
+    expect(foreign.every((octet) => octet === 0x66)).toBe(true)
   })
   it('that the file has lost is damage, and told as that', async () => {
     const store = await openSqlite({ cacheOctetsMax: 0 })

@@ -53,6 +53,19 @@ describe('large content', () => {
     expect(reports.map((report) => outcomesOf(report)[0])).toEqual(['delivered 2.0.0', 'delivered 2.0.0', 'delivered 2.0.0'])
   })
   describe('whose memory is to be used again', () => {
+    const MARKED = Array.from({ length: 12 }, (_, n) => Buffer.concat(Array.from({ length: 4_096 }, () => Buffer.from(`${String(n).padStart(62, 'x')}\r\n`))))
+    /** Pieces that are overwritten as soon as they are given back. */
+    const overwritten = (): { readonly content: StoredContent; readonly backs: number[] } => {
+      const pieces: Uint8Array[] = MARKED.map((piece) => Buffer.copyBytesFrom(piece))
+      const backs: number[] = []
+      const doneWith = (piece: Uint8Array): void => {
+        const n = pieces.indexOf(piece)
+        if (n < 0) return
+        backs.push(n)
+        piece.fill(0x21)
+      }
+      return { content: { ...stream(() => chunksOf(pieces), 12 * 262_144), doneWith }, backs }
+    }
     const lent = (): { readonly content: StoredContent; given(): number } => {
       let given = 0
       return { content: { ...megabytes(1), giveBack: () => void given++ }, given: () => given }
@@ -64,16 +77,37 @@ describe('large content', () => {
       expect(outcomesOf(await deliver(makeBatch(makeRelay(peer), { openContent: () => Promise.resolve(stored) })))).toEqual(['delivered 2.0.0'])
       expect(given()).toBe(1)
     })
+    it('is given back piece by piece, each when it has left', async () => {
+      const peer = await serving()
+      const { deliver } = createBench()
+      const { content: stored, backs } = overwritten()
+      expect(outcomesOf(await deliver(makeBatch(makeRelay(peer), { openContent: () => Promise.resolve(stored) })))).toEqual(['delivered 2.0.0'])
+      expect(backs).toEqual(MARKED.map((_, n) => n))
+      expect(peer.contents[0]!.subarray(-12 * 262_144).equals(Buffer.concat(MARKED))).toBe(true)
+    })
     it('is not given back while a socket may still hold some of it', async () => {
       const peer = await peerOf(greeted(CAPABILITIES, ...ENVELOPE, TAKEN, stopReading, stay))
       const { deliver, clock } = createBench()
       const { content: stored, given } = lent()
-      const many: StoredContent = { ...stored, chunks: () => megabytes(64).chunks() }
+      const [pieces, back] = [[] as Uint8Array[], new Set<Uint8Array>()]
+      const many: StoredContent = {
+        ...stored,
+        async *chunks() {
+          for await (const piece of megabytes(64).chunks()) {
+            pieces.push(piece)
+            yield piece
+          }
+        },
+        doneWith: (piece) => void back.add(piece),
+      }
       const sent = deliver(makeBatch(makeRelay(peer), { openContent: () => Promise.resolve(many) }))
       for (let i = 0; i < 40; i++) await clock.settle()
       await clock.advance(600_000)
       expect(outcomesOf(await sent)[0]).toMatch(/^deferred /)
       expect(given()).toBe(0)
+      // The one that the socket was left with, and the one that was not sent any more.
+      const kept = pieces.map((piece) => !back.has(piece))
+      expect([kept.slice(-2), kept.slice(0, -2).includes(true)]).toEqual([[true, true], false])
     })
   })
   it('waits for a peer that does not read, and times out without having buffered it (O05, O33)', async () => {

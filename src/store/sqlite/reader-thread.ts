@@ -24,7 +24,7 @@ export class ReaderThread {
     this.#path = path
   }
 
-  ask<Name extends CallName>(call: ReaderCall<Name>): Promise<ReaderCalls[Name]['answer']> {
+  ask<Name extends CallName>(call: ReaderCall<Name>, handedOver: readonly ArrayBuffer[] = []): Promise<ReaderCalls[Name]['answer']> {
     if (this.#closed) return Promise.reject(new StoreFault('closed', 'the store is closed'))
     if (this.#asked.size >= WAITING_CALLS_MAX) return Promise.reject(new StoreFault('busy', 'too many reads are waiting'))
     const thread = this.#thread ?? this.#start()
@@ -32,7 +32,7 @@ export class ReaderThread {
     const serial = this.#serial
     return new Promise((resolve, reject) => {
       this.#asked.set(serial, { done: (value) => resolve(value as ReaderCalls[Name]['answer']), fail: reject })
-      thread.post({ kind: 'call', serial, call: call as ReaderCall })
+      thread.post({ kind: 'call', serial, call: call as ReaderCall }, handedOver)
     })
   }
 

@@ -24,12 +24,19 @@ interface Page {
   readonly limit: number
   readonly after: string | null
 }
+export interface ChunkAsk {
+  readonly id: number
+  readonly n: number
+  /** Tells one reading of the same content from another: each is hashed on its own. */
+  readonly stream: number
+  /** Memory for the answer, where it has just its size. */
+  readonly into: ArrayBuffer | null
+}
 /** Arguments and answer of each call. */
 export interface ReaderCalls {
   readonly open: { readonly ask: { readonly id: number }; readonly answer: FoundContent }
   readonly 'open-with-prefix': { readonly ask: { readonly id: number }; readonly answer: (FoundContent & { readonly prefix: Uint8Array }) | null }
-  /** `stream` tells one reading of the same content from another: each is hashed on its own. */
-  readonly chunk: { readonly ask: { readonly id: number; readonly n: number; readonly stream: number }; readonly answer: Uint8Array }
+  readonly chunk: { readonly ask: ChunkAsk; readonly answer: Uint8Array }
   readonly forget: { readonly ask: { readonly stream: number }; readonly answer: null }
   readonly counts: { readonly ask: object; readonly answer: QueueCounts }
   readonly list: { readonly ask: { readonly filter: QueueFilter; readonly page: Page }; readonly answer: QueuePage }

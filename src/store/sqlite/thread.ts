@@ -4,7 +4,8 @@
 import { Worker } from 'node:worker_threads'
 
 export interface Thread<Request, Answer> {
-  post(request: Request): void
+  /** What is handed over is gone from here. */
+  post(request: Request, handedOver?: readonly ArrayBuffer[]): void
   /** Ends it at once; waits until its files are closed. */
   end(): Promise<void>
   readonly onAnswer: (listener: (answer: Answer) => void) => void
@@ -26,7 +27,7 @@ export function startThread<Request, Answer>(name: string): Thread<Request, Answ
     if (!ending) dead(`the thread ended with code ${code}`)
   })
   return {
-    post: (request) => worker.postMessage(request),
+    post: (request, handedOver = []) => worker.postMessage(request, handedOver),
     async end() {
       ending = true
       dead = () => undefined

@@ -36,7 +36,7 @@ export function createContentCalls(db: Database, placed: PlacedReader): Calls<'o
     const [size, chunks] = [row.size as number, row.chunks as number]
     const found = { size, chunks, prefix: row.prefix as Uint8Array }
     // An empty content put as a stream has neither chunks nor bytes.
-    const whole = chunks > 1 ? null : chunks === 1 ? piece(id, 0) : ((row.content as Uint8Array | null) ?? new Uint8Array(0))
+    const whole = chunks > 1 ? null : chunks === 1 ? piece(id, 0, null) : ((row.content as Uint8Array | null) ?? new Uint8Array(0))
     if (chunks === 1 && whole === null) {
       // Swept away between the two looks, or lost.
       if (((reading(id, () => content.get(id))?.chunks as number | undefined) ?? -1) < 0) return null
@@ -57,15 +57,15 @@ export function createContentCalls(db: Database, placed: PlacedReader): Calls<'o
 }
 
 /** A piece of content, wherever it lies; null: it is gone, or the file is too short. */
-type ReadPiece = (id: number, n: number) => Uint8Array | null
+type ReadPiece = (id: number, n: number, into: ArrayBuffer | null) => Uint8Array | null
 
 function preparePiece(db: Database, placed: PlacedReader): ReadPiece {
   const chunk = db.prepare(CHUNK)
-  return (id, n) => {
+  return (id, n, into) => {
     const row = reading(id, () => chunk.get(id, n))
     if (row === undefined) return null
     if (typeof row.place !== 'number') return row.bytes as Uint8Array
-    const bytes = placed.read(row.place, row.octets as number)
+    const bytes = placed.read(row.place, row.octets as number, into)
     // As long as the row is there nothing else is written to its place.
     return reading(id, () => chunk.get(id, n))?.place === row.place ? bytes : null
   }
@@ -75,10 +75,10 @@ function createStreamCalls(db: Database, piece: ReadPiece): Calls<'chunk' | 'for
   const expected = db.prepare(EXPECTED)
   const readings = new Map<number, Reading>()
   return {
-    chunk({ id, n, stream }) {
+    chunk({ id, n, stream, into }) {
       const wanted = reading(id, () => expected.get(id)) as Expected | undefined
       if (wanted === undefined || wanted.chunks <= n) throw damaged(id, 'the content is gone')
-      const bytes = piece(id, n)
+      const bytes = piece(id, n, into)
       if (bytes === null) throw damaged(id, `chunk ${n} is missing`)
       if (n === 0 && readings.size >= STREAMS_MAX) throw new StoreFault('busy', 'too many contents are being read')
       const begun = n === 0 ? { hash: createHash('sha256'), octets: 0 } : readings.get(stream)

@@ -15,18 +15,17 @@ export class PlacedReader {
     this.#path = contentFileOf(database)
   }
 
-  /** Null: the file ends before that, or there is none. Throws `StoreFault`. */
-  read(place: number, octets: number): Buffer | null {
-    return onContentFile(() => this.#read(place, octets))
+  /** Into `into` where it has just that size. Null: the file ends before that, or there is none. Throws `StoreFault`. */
+  read(place: number, octets: number, into: ArrayBuffer | null = null): Buffer | null {
+    return onContentFile(() => this.#read(place, into?.byteLength === octets ? Buffer.from(into) : Buffer.allocUnsafeSlow(octets)))
   }
 
-  #read(place: number, octets: number): Buffer | null {
+  #read(place: number, bytes: Buffer): Buffer | null {
     this.#fd ??= openOrNull(this.#path)
     if (this.#fd === null) return null
-    const bytes = Buffer.allocUnsafeSlow(octets)
     const start = place * UNIT_OCTETS
-    for (let at = 0; at < octets; ) {
-      const taken = readSync(this.#fd, bytes, at, octets - at, start + at)
+    for (let at = 0; at < bytes.byteLength; ) {
+      const taken = readSync(this.#fd, bytes, at, bytes.byteLength - at, start + at)
       if (taken === 0) return null
       at += taken
     }
