@@ -15,6 +15,7 @@ import { freeOctets, prepareFolder, type StorePaths, syncFolder } from './folder
 import { createBodyStore } from './sqlite/body-store.ts'
 import { createCheckpoints } from './sqlite/checkpoints.ts'
 import type { FaultPlan } from './sqlite/faults.ts'
+import { FileSync } from './sqlite/file-sync.ts'
 import { type Condition, GroupCommit } from './sqlite/group-commit.ts'
 import { takeInstanceLock } from './sqlite/instance-lock.ts'
 import { createQueueAdmin } from './sqlite/queue-admin.ts'
@@ -75,17 +76,12 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   const lock = takeInstanceLock(folder)
   const contents = new ReaderThread(paths.database)
   const looks = new ReaderThread(paths.database)
-  let reopening: Promise<void> | null = null
-  /** One at a time, whoever asks. */
-  const reopen = (): Promise<void> => {
-    reopening ??= Promise.all([contents.restart(), looks.restart()])
-      .then(() => writer.open())
-      .then(() => journal.note('store', 'warn', 'the store was opened anew and proved itself'))
-      .finally(() => {
-        reopening = null
-      })
-    return reopening
-  }
+  const file = new FileSync(paths.database)
+  const reopen = oneAtATime(async () => {
+    await Promise.all([contents.restart(), looks.restart()])
+    await writer.open()
+    journal.note('store', 'warn', 'the store was opened anew and proved itself')
+  })
   const recovery = createRecovery({ clock, journal, reopen, refill: () => writer.refill() })
   const writer = new GroupCommit({
     path: paths.database,
@@ -104,9 +100,11 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   })
   const checkpoints = createCheckpoints({
     beside: () => contents.ask({ call: 'checkpoint' }),
+    sync: () => file.sync(),
     finish: () => writer.checkpoint(),
     journal,
     freeOctets: () => freeOctets(folder),
+    onFailed: (reason) => writer.distrust(reason),
     onLittleSpace: (reason) => writer.refuseGrowth(reason),
   })
   const closeAll = async (): Promise<void> => {
@@ -114,14 +112,13 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     // Readers first: the last to close the database leaves no log behind.
     await Promise.all([contents.close(), looks.close()])
     await writer.close()
+    await file.close()
     lock.release()
   }
-  try {
-    await openFolder(writer, folder, journal)
-  } catch (error) {
+  await openFolder(writer, folder, journal).catch(async (error: unknown) => {
     await closeAll()
     throw openError(folder, error)
-  }
+  })
   const spare = createSpareChunks()
   const cache = createContentCache(options.cacheOctetsMax ?? CACHE_OCTETS_MAX, spare)
   const content = createContentReader(contents)
@@ -140,6 +137,17 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
 }
 
 const CACHE_OCTETS_MAX = 32 * 1024 * 1024
+
+/** Whoever asks while it is under way waits for the same end. */
+function oneAtATime(act: () => Promise<void>): () => Promise<void> {
+  let underWay: Promise<void> | null = null
+  return () => {
+    underWay ??= act().finally(() => {
+      underWay = null
+    })
+    return underWay
+  }
+}
 
 async function openFolder(writer: GroupCommit, folder: string, journal: Journal): Promise<void> {
   const { migrations } = await writer.open()

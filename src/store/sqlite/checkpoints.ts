@@ -1,8 +1,10 @@
 /**
  * Moves the write-ahead log into the database before it grows large, without stopping the writer.
  *
- * A reader thread does the bulk, with its long sync; then the writer moves the few pages written
- * meanwhile, which lets the log begin again at its start.
+ * A reader thread moves the bulk. SQLite syncs the database only in the pass that catches up with the
+ * log, which beside a writer at work is the last one, the writer's: it waited ten milliseconds for
+ * everything that had been moved before. So that is synced first, by nobody's thread, and then what came
+ * meanwhile; the writer moves the few pages that are left, which lets the log begin again at its start.
  */
 import type { Journal } from '../../ports/journal.ts'
 import { StoreFault } from '../../ports/store-fault.ts'
@@ -11,11 +13,15 @@ import type { LogSize } from './wire.ts'
 export interface CheckpointParts {
   /** Moves what it can; the writer goes on meanwhile. */
   readonly beside: () => Promise<unknown>
+  /** Brings what was moved to the disk; everybody goes on meanwhile. */
+  readonly sync: () => Promise<void>
   /** Moves the rest, between two batches; answers the pages that are left. */
   readonly finish: () => Promise<number>
   readonly journal: Journal
   /** Octets that can still be written to the disk. */
   readonly freeOctets: () => number
+  /** The disk failed: pages that SQLite takes for moved may be lost, and only the log still has them. */
+  readonly onFailed: (reason: string) => void
   /** No new mail may come in: what is in the log might no longer fit into the database. */
   readonly onLittleSpace: (reason: string) => void
 }
@@ -26,8 +32,10 @@ export interface Checkpoints {
   start(): void
 }
 
-/** 16 MiB. */
-const PAGES_MAX = 4_000
+/** 8 MiB: commits wait the longer for a disk that is busy with this, the more it is at once. */
+const PAGES_MAX = 2_000
+/** The first takes some ten milliseconds under load, the second what was written in them. */
+const ROUNDS = 2
 /** 64 MiB: the thread beside cannot keep up, so the writer moves the log itself and everybody waits. */
 const PAGES_URGENT = 16_000
 /** Somebody reads a snapshot for long and the log cannot begin again: 1 GiB. */
@@ -37,14 +45,16 @@ const PAGES_ALARM = 262_144
 const SPARE_OCTETS = 8 * 1024 * 1024
 const PAGE_OCTETS = 4_096
 
-export function createCheckpoints({ beside, finish, journal, freeOctets, onLittleSpace }: CheckpointParts): Checkpoints {
+export function createCheckpoints({ beside, sync, finish, journal, freeOctets, onFailed, onLittleSpace }: CheckpointParts): Checkpoints {
   let running = false
   let alarmed = false
   let urgent = false
   const complain = (error: Error): void => {
-    // The log keeps everything that was committed: the next turn tries again, faults of the disk show at the next commit.
+    if (error instanceof StoreFault && error.kind === 'closed') return
+    // The log keeps everything that was committed: the next turn tries again.
     journal.note('store', 'warn', 'the log could not be moved into the database', { reason: error.message })
     if (error instanceof StoreFault && error.kind === 'full') onLittleSpace(error.message)
+    if (error instanceof StoreFault && error.kind === 'io') onFailed(error.message)
   }
   const runUrgent = async (): Promise<void> => {
     urgent = true
@@ -54,7 +64,10 @@ export function createCheckpoints({ beside, finish, journal, freeOctets, onLittl
   const run = async (): Promise<void> => {
     running = true
     try {
-      await beside()
+      for (let round = 0; round < ROUNDS; round++) {
+        await beside()
+        await sync()
+      }
       await finish()
     } catch (error) {
       complain(error as Error)

@@ -124,6 +124,11 @@ export class GroupCommit {
     if (this.#condition === 'sound') this.#change('full', reason)
   }
 
+  /** The disk failed where no batch was concerned: nothing is believed until a new writer has proved it. */
+  distrust(reason: string): void {
+    if (this.#condition === 'sound' || this.#condition === 'full') this.#suspect(reason)
+  }
+
   /** Tries to make room for new mail again; true: there is. */
   async refill(): Promise<boolean> {
     const answer = await this.#ask({ kind: 'refill' })

@@ -28,8 +28,12 @@ export function onContentFile<Result>(call: () => Result): Result {
   try {
     return call()
   } catch (error) {
-    const { code, syscall, message } = error as NodeJS.ErrnoException
-    if (syscall === undefined) throw error
-    throw new StoreFault(code === 'ENOSPC' || code === 'EDQUOT' ? 'full' : 'io', `content file: ${message}`)
+    throw systemFault('content file', error)
   }
+}
+
+/** What the system says against a file of the queue, as the store's fault; anything else as it is. */
+export function systemFault(file: string, error: unknown): unknown {
+  const { code, syscall, message } = error as NodeJS.ErrnoException
+  return syscall === undefined ? error : new StoreFault(code === 'ENOSPC' || code === 'EDQUOT' ? 'full' : 'io', `${file}: ${message}`)
 }
