@@ -6,6 +6,7 @@
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Clock } from '../core/clock.ts'
+import { OneAtATime } from '../core/one-at-a-time.ts'
 import type { BodyStore } from '../ports/body-store.ts'
 import type { Journal } from '../ports/journal.ts'
 import type { QueueAdmin } from '../ports/queue-admin.ts'
@@ -70,23 +71,22 @@ export interface OpenStore {
 
 /** Rejects with `StoreOpenError` if the folder is held by another instance, is on a network file system or holds a newer schema. */
 export async function openStore(options: StoreOptions): Promise<OpenStore> {
-  const { clock, journal, randomToken } = options
+  const { clock, journal, randomToken, faults = { crashAt: options.crashAt ?? null, cells: null } } = options
   const folder = resolve(options.path)
   const paths = prepareFolder(folder, journal)
   const lock = takeInstanceLock(folder)
-  const contents = new ReaderThread(paths.database)
-  const looks = new ReaderThread(paths.database)
-  const file = new FileSync(paths.database)
-  const reopen = oneAtATime(async () => {
+  const [contents, looks] = [new ReaderThread(paths.database), new ReaderThread(paths.database)]
+  const file = new FileSync(paths.database, faults)
+  const reopening = new OneAtATime(async () => {
     await Promise.all([contents.restart(), looks.restart()])
     await writer.open()
     journal.note('store', 'warn', 'the store was opened anew and proved itself')
   })
-  const recovery = createRecovery({ clock, journal, reopen, refill: () => writer.refill() })
+  const recovery = createRecovery({ clock, journal, reopen: () => reopening.run(), refill: () => writer.refill() })
   const writer = new GroupCommit({
     path: paths.database,
     reservePath: paths.reserve,
-    faults: options.faults ?? { crashAt: options.crashAt ?? null, cells: null },
+    faults,
     clock,
     journal,
     onChange(change) {
@@ -109,16 +109,20 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
   })
   const closeAll = async (): Promise<void> => {
     recovery.stop()
+    // A writer that is just being started would outlive the lock.
+    await reopening.ended()
     // Readers first: the last to close the database leaves no log behind.
     await Promise.all([contents.close(), looks.close()])
     await writer.close()
     await file.close()
     lock.release()
   }
-  await openFolder(writer, folder, journal).catch(async (error: unknown) => {
+  try {
+    await openFolder(writer, folder, journal).then(() => file.open())
+  } catch (error) {
     await closeAll()
     throw openError(folder, error)
-  })
+  }
   const spare = createSpareChunks()
   const cache = createContentCache(options.cacheOctetsMax ?? CACHE_OCTETS_MAX, spare)
   const content = createContentReader(contents)
@@ -128,7 +132,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     bodies: createBodyStore({ writer, reader: content, cache, clock, spare }),
     admin: createQueueAdmin({ path: paths.database, writer, reader: looks, content }),
     health: async () => ({ ...stateOf(writer), ...sizesOf(paths, folder) }),
-    reopen,
+    reopen: () => reopening.run(),
     close() {
       closing ??= closeAll()
       return closing
@@ -137,17 +141,6 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
 }
 
 const CACHE_OCTETS_MAX = 32 * 1024 * 1024
-
-/** Whoever asks while it is under way waits for the same end. */
-function oneAtATime(act: () => Promise<void>): () => Promise<void> {
-  let underWay: Promise<void> | null = null
-  return () => {
-    underWay ??= act().finally(() => {
-      underWay = null
-    })
-    return underWay
-  }
-}
 
 async function openFolder(writer: GroupCommit, folder: string, journal: Journal): Promise<void> {
   const { migrations } = await writer.open()

@@ -8,6 +8,7 @@ function setup() {
   const steps: string[] = []
   let release: () => void = () => undefined
   let fault: Error | null = null
+  let syncFault: Error | null = null
   let free = 1e12
   const { onLogSize: tell } = createCheckpoints({
     beside: () => {
@@ -17,7 +18,10 @@ function setup() {
         release = resolve
       })
     },
-    sync: async () => void steps.push('sync'),
+    sync: () => {
+      steps.push('sync')
+      return syncFault === null ? Promise.resolve() : Promise.reject(syncFault)
+    },
     finish: async () => {
       steps.push('finish')
       return 0
@@ -30,10 +34,13 @@ function setup() {
   const fail = (error: Error | null): void => {
     fault = error
   }
+  const failSync = (error: Error): void => {
+    syncFault = error
+  }
   const shrink = (octets: number): void => {
     free = octets
   }
-  return { steps, shrink, tell, release: () => release(), fail }
+  return { steps, shrink, tell, release: () => release(), fail, failSync }
 }
 
 describe('checkpoints', () => {
@@ -72,12 +79,16 @@ describe('checkpoints', () => {
     await turnEventLoop()
     expect(steps).toEqual(['beside'])
   })
-  it('that fail on the disk are told, whoever met it: what was moved is not to be believed', async () => {
-    const { steps, tell, fail } = setup()
-    fail(new StoreFault('io', 'EIO'))
+  it('that fail ask the disk whether anything was lost: only a sync that fails is told', async () => {
+    const { steps, tell, fail, failSync } = setup()
+    fail(new StoreFault('io', 'no thread'))
     tell({ pages: 2_000, freePages: 0 })
     await turnEventLoop()
-    expect(steps).toEqual(['beside', 'warn', 'failed: EIO'])
+    expect(steps).toEqual(['beside', 'warn', 'sync'])
+    failSync(new StoreFault('io', 'EIO'))
+    tell({ pages: 2_000, freePages: 0 })
+    await turnEventLoop()
+    expect(steps.slice(3)).toEqual(['beside', 'warn', 'sync', 'failed: EIO'])
   })
   it('need room: while the log might not fit into the database no new mail is taken', () => {
     const { steps, tell, shrink } = setup()

@@ -235,3 +235,31 @@ describe('closing', () => {
     expect((await again.admin.counts()).queued).toBe(250)
   })
 })
+
+describe('a log that cannot be moved safely', () => {
+  it('makes the store prove itself again: pages that SQLite takes for moved may be lost', async () => {
+    const { store, disk, clock, said } = await setup()
+    disk.failDatabaseSync()
+    // Enough for one move of the log.
+    const mails = Array.from({ length: 700 }, () => makeAcceptance({ content: Buffer.alloc(15_000, 'x') }))
+    const results = await Promise.allSettled(mails.map((mail) => store.queue.enqueue(mail)))
+    await said('the disk failed')
+    await clock.advance(1_000)
+    await said('proved itself')
+    await store.queue.enqueue(makeAcceptance())
+    const taken = results.filter(({ status }) => status === 'fulfilled').length
+    expect((await store.admin.counts()).queued).toBeGreaterThan(taken)
+  })
+})
+
+describe('a store that is closed while it is being opened anew', () => {
+  it('stays closed', async () => {
+    const { store } = await setup()
+    const reopened = store.reopen()
+    await store.close()
+    await reopened
+    expect(await store.health()).toMatchObject({ state: 'closed' })
+    await expect(store.queue.enqueue(makeAcceptance())).rejects.toMatchObject({ kind: 'closed' })
+    await expect(store.reopen()).rejects.toMatchObject({ kind: 'closed' })
+  })
+})

@@ -11,6 +11,8 @@ export interface DiskFaults {
   /** The `at`-th from now on fails, and `times` in all. */
   failCommit(code: number, times?: number, at?: number): void
   failStatement(code: number, at: number, times?: number): void
+  /** The next sync of the database beside the writer fails. */
+  failDatabaseSync(): void
   mend(): void
   /** False: the fault has not been reached yet. */
   readonly spent: boolean
@@ -29,6 +31,9 @@ export function createDiskFaults(): DiskFaults {
     plan: { crashAt: null, cells: shared },
     failCommit: (code, times = 1, at = 1) => arm(at, times, code, true),
     failStatement: (code, at, times = 1) => arm(at, times, code, false),
+    failDatabaseSync() {
+      cells[FAULT_CELLS.failingSyncs] = 1
+    },
     mend: () => arm(0, 0, 0, false),
     get spent() {
       return cells[FAULT_CELLS.countdown] === 0

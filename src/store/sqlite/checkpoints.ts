@@ -54,7 +54,16 @@ export function createCheckpoints({ beside, sync, finish, journal, freeOctets, o
     // The log keeps everything that was committed: the next turn tries again.
     journal.note('store', 'warn', 'the log could not be moved into the database', { reason: error.message })
     if (error instanceof StoreFault && error.kind === 'full') onLittleSpace(error.message)
-    if (error instanceof StoreFault && error.kind === 'io') onFailed(error.message)
+    // A thread or a descriptor too few loses nothing: only the disk itself can say whether pages were lost.
+    if (isFailure(error)) void proveSync().catch(() => undefined)
+  }
+  const proveSync = async (): Promise<void> => {
+    try {
+      await sync()
+    } catch (error) {
+      if (isFailure(error)) onFailed(error.message)
+      throw error
+    }
   }
   const runUrgent = async (): Promise<void> => {
     urgent = true
@@ -66,7 +75,7 @@ export function createCheckpoints({ beside, sync, finish, journal, freeOctets, o
     try {
       for (let round = 0; round < ROUNDS; round++) {
         await beside()
-        await sync()
+        await proveSync()
       }
       await finish()
     } catch (error) {
@@ -90,4 +99,8 @@ export function createCheckpoints({ beside, sync, finish, journal, freeOctets, o
       if (!running) void run()
     },
   }
+}
+
+function isFailure(error: unknown): error is StoreFault {
+  return error instanceof StoreFault && error.kind === 'io'
 }

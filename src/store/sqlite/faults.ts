@@ -15,6 +15,8 @@ export const FAULT_CELLS = {
   code: 2,
   /** 1: only commits count. */
   commitsOnly: 3,
+  /** How many of the database's next syncs beside the writer fail. */
+  failingSyncs: 4,
 } as const
 
 export interface FaultPlan {
@@ -23,6 +25,11 @@ export interface FaultPlan {
   readonly cells: SharedArrayBuffer | null
 }
 export const NO_FAULTS: FaultPlan = { crashAt: null, cells: null }
+
+/** True: this sync is to fail. */
+export function isSyncToFail({ cells }: FaultPlan): boolean {
+  return cells !== null && Atomics.sub(new Int32Array(cells), FAULT_CELLS.failingSyncs, 1) > 0
+}
 
 export interface Faults {
   /** A point was named: ask `crashPoint` at each. */

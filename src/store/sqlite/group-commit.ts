@@ -75,6 +75,7 @@ export class GroupCommit {
 
   /** Starts a writer and waits until it has proved the disk. Rejects with what it said. */
   async open(): Promise<{ readonly migrations: number }> {
+    if (this.#condition === 'closed') throw new StoreFault('closed', 'the store is closed')
     const before = this.#thread
     this.#thread = null
     this.#condition = 'opening'
