@@ -5,6 +5,7 @@
  * old. A domain without a record gets none, and its counts are dropped.
  */
 import type { CancelTimer, Clock } from '../core/clock.ts'
+import { OneAtATime } from '../core/one-at-a-time.ts'
 import type { ReportedPolicy } from '../core/tls-policy.ts'
 import type { DnsResolver } from '../ports/dns-resolver.ts'
 import type { Journal } from '../ports/journal.ts'
@@ -39,7 +40,7 @@ export class TlsReporter implements TlsReports {
   #settings: TlsReportSettings | null
   #saving: CancelTimer | null = null
   #next: CancelTimer | null = null
-  #running: Promise<void> | null = null
+  readonly #running = new OneAtATime(() => this.#run())
 
   constructor(parts: ReporterParts) {
     this.#parts = parts
@@ -79,10 +80,7 @@ export class TlsReporter implements TlsReports {
 
   /** Sends what is due; for tests and for the timer. Never rejects. */
   run(): Promise<void> {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = null
-    })
-    return this.#running
+    return this.#running.run()
   }
 
   #count(act: (day: string) => void): void {
