@@ -168,6 +168,44 @@ describe('content that is given up in the batch that accepts it', () => {
   })
 })
 
+describe('what finished mail keeps in the file', () => {
+  const finished = ({ db }: Bundle) => db.prepareRows('SELECT class, octets FROM finished ORDER BY at, message_id').all()
+
+  it('is known of mail just accepted, and of mail that is remembered no more', () => {
+    const bundle = setup()
+    const [soon, late] = [mail(100_000), mail(70_000)]
+    bundle.run([enqueueOp(soon), deliverOp(soon)])
+    bundle.run([enqueueOp(late)])
+    bundle.run([fullOp])
+    bundle.run([deliverOp(late)])
+    expect(finished(bundle).map(([, octets]) => octets)).toEqual([100_000, 70_000])
+  })
+  it('is none where the content is in the row', () => {
+    const bundle = setup()
+    const [placed, inRow] = [mail(100_000), mail(1_000)]
+    bundle.run([enqueueOp(placed), enqueueOp(inRow), deliverOp(inRow)])
+    expect(finished(bundle)).toEqual([[0, 0]])
+  })
+  it('comes under its bound with one batch, however many messages that takes', () => {
+    const bundle = setup()
+    const mails = Array.from({ length: 20 }, () => mail(20_000))
+    for (const one of mails) bundle.run([enqueueOp(one), deliverOp(one)])
+    bundle.run([sweepOp(60_000)])
+    expect(bundle.places()).toHaveLength(3)
+    expect(finished(bundle).filter(([kind]) => kind === 2)).toHaveLength(17)
+  })
+  it('goes in steps where it is many chunks', () => {
+    const bundle = setup()
+    const large = streamed(70 * 20_000)
+    for (let n = 0; n < 70; n++) bundle.run([chunkOp(large, n, 20_000)])
+    bundle.run([enqueueOp(large), deliverOp(large)])
+    bundle.run([sweepOp(0)], true)
+    expect(bundle.places()).toHaveLength(6)
+    bundle.run([sweepOp(0)], true)
+    expect([bundle.places(), finished(bundle)]).toEqual([[], [[2, 0]]])
+  })
+})
+
 describe('on a full disk', () => {
   it('what finished mail keeps is bounded, too', () => {
     const { run, places } = setup()

@@ -19,7 +19,7 @@ function failing(errcode: number, times: number): Database {
     return ROW
   }
   const statement = { get, run: get, all: get, iterate: get } as never
-  return { prepare: () => statement, exec: () => undefined, defineTest: () => undefined, close: () => undefined }
+  return { prepare: () => statement, prepareRows: () => statement, exec: () => undefined, defineTest: () => undefined, close: () => undefined }
 }
 
 const callsOn = (db: Database) => createContentCalls(db, new PlacedReader(`${makeTempFolder()}/queue.db`))

@@ -51,6 +51,12 @@ describe('by search, never by scan', () => {
   })
 })
 
+describe('prepared once', () => {
+  it.each(Object.entries({ DUE_OF_FLOW, AGED, DUE }))('%s: no bare parameter behind LIMIT', (_name, sql) => {
+    expect(sql).toContain('LIMIT CAST(? AS INTEGER)')
+  })
+})
+
 describe('from an index alone', () => {
   it.each(Object.entries({ NEXT_FLOW, DUE_OF_FLOW, NEXT_LANE, EARLIEST, BY_LANE, LEASED, HELD, OLDEST_QUEUED }))('%s', (_name, sql) => {
     const steps = planOf(sql).filter((step) => /recipients/.test(step))

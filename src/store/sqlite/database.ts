@@ -4,20 +4,31 @@
  * Every connection has the same settings; the writer's durability is read back and the store
  * refuses to start without it. Nothing here knows a table.
  */
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite'
 import { StoreFault, type StoreFaultKind } from '../../ports/store-fault.ts'
 import { createFaults, type Faults, NO_FAULTS } from './faults.ts'
 
 /** The part of node:sqlite's statement that the store uses. */
 export type Statement = Pick<StatementSync, 'run' | 'get' | 'all' | 'iterate'>
+export type Row = readonly SQLOutputValue[]
+/** A statement whose rows are lists of their columns. */
+export interface RowStatement {
+  get(...values: readonly SQLInputValue[]): Row | undefined
+  all(...values: readonly SQLInputValue[]): readonly Row[]
+}
 
 export interface Database {
   prepare(sql: string): Statement
+  /** For what is asked with every message: node:sqlite makes a dictionary of each row of `prepare`. */
+  prepareRows(sql: string): RowStatement
   exec(sql: string): void
   /** Defines an SQL function of texts: true or false. */
   defineTest(name: string, test: (pattern: string, text: string | null) => boolean): void
   close(): void
 }
+
+/** To stand behind LIMIT: SQLite prepares a statement anew each time a bare parameter is bound there. */
+export const LIMIT_PARAMETER = 'CAST(? AS INTEGER)'
 
 /** Measured: 8192 costs about a tenth more CPU per message of 4 KB, because more of each page is written that did not change. */
 const PAGE_OCTETS = 4096
@@ -69,10 +80,13 @@ function requireSetting(db: DatabaseSync, name: string, wanted: string | number)
 
 function wrap(db: DatabaseSync, faults: Faults): Database {
   const before = faults.beforeStatement
+  const guarded = (statement: StatementSync, sql: string): Statement => (before === null ? statement : guard(statement, () => before(sql === 'COMMIT')))
   return {
-    prepare(sql) {
+    prepare: (sql) => guarded(db.prepare(sql), sql),
+    prepareRows(sql) {
       const statement = db.prepare(sql)
-      return before === null ? statement : guard(statement, () => before(sql === 'COMMIT'))
+      statement.setReturnArrays(true)
+      return guarded(statement, sql) as unknown as RowStatement
     },
     exec(sql) {
       before?.(sql === 'COMMIT')

@@ -8,6 +8,7 @@
  */
 import { transition } from '../../../core/recipient-state.ts'
 import { STATE_NUMBERS } from '../../rows.ts'
+import { LIMIT_PARAMETER } from '../database.ts'
 import type { ValueReader } from '../wire.ts'
 import type { OpRunner, WriterContext } from './context.ts'
 import { createLoader } from './load-claimed.ts'
@@ -21,11 +22,11 @@ const AFTER_DUE = Number.MAX_SAFE_INTEGER
 export const NEXT_FLOW = `SELECT submitter, due_at FROM recipients INDEXED BY recipients_by_flow
   WHERE state = ${QUEUED} AND lane = ? AND (submitter, due_at) > (?, ${AFTER_DUE}) ORDER BY submitter, due_at LIMIT 1`
 export const DUE_OF_FLOW = `SELECT message_id, n, due_at FROM recipients INDEXED BY recipients_by_flow
-  WHERE state = ${QUEUED} AND lane = ? AND submitter = ? AND due_at <= ? ORDER BY due_at LIMIT ?`
+  WHERE state = ${QUEUED} AND lane = ? AND submitter = ? AND due_at <= ? ORDER BY due_at LIMIT ${LIMIT_PARAMETER}`
 export const TAKE_LEASE = `UPDATE recipients SET state = ?, token = ?, lease_until = ?, attempts = attempts + 1
   WHERE message_id = ? AND n = ? AND state = ${QUEUED} RETURNING attempts, warned, released`
 export const AGED = `SELECT message_id, n, accepted_at, due_at FROM recipients INDEXED BY recipients_by_age
-  WHERE state = ${QUEUED} AND warned = ? AND accepted_at < ? ORDER BY accepted_at LIMIT ?`
+  WHERE state = ${QUEUED} AND warned = ? AND accepted_at < ? ORDER BY accepted_at LIMIT ${LIMIT_PARAMETER}`
 
 interface Flow {
   readonly lane: string

@@ -46,7 +46,12 @@ export function writePiece(context: WriterContext, bytes: Uint8Array): Piece {
 export function preparePlacing(context: WriterContext): (id: number, pieces: readonly Piece[]) => void {
   const insertChunk = context.db.prepare(INSERT_CHUNK)
   return (id, pieces) => {
-    for (const [n, { place, octets }] of pieces.entries()) insertChunk.run(id, n, place, octets)
+    let placed = 0
+    for (const [n, { place, octets }] of pieces.entries()) {
+      insertChunk.run(id, n, place, octets)
+      placed += octets
+    }
+    context.kept.place(id, placed)
     context.syncsContent = true
   }
 }

@@ -114,7 +114,8 @@ export function createContext(db: Database, content: ContentFile): WriterContext
     finish({ messageId, total, at, captured }) {
       if (total > 1 && countDown.endOne(messageId) > 0) return
       const isCaptured = captured || (total > 1 && anyCaptured.get(messageId)?.captured === 1)
-      const octets = isCaptured ? 0 : kept.placedOf(messageId)
+      const placed = kept.endPlaced(messageId)
+      const octets = isCaptured ? 0 : placed
       insertFinished.run(isCaptured ? FINISHED.captured : octets > 0 ? FINISHED.placed : FINISHED.due, at, messageId, octets)
       if (octets > 0) kept.add(octets)
     },

@@ -1,17 +1,23 @@
 /**
  * How much of the content file finished messages keep.
  */
-import type { Database } from '../database.ts'
+import { TurnoverMap } from '../../../core/turnover.ts'
+import type { Database, RowStatement } from '../database.ts'
 import { CHUNK_IDS } from '../place.ts'
 import type { ContentFile } from './content-file.ts'
 
 const KEPT = 'SELECT coalesce(sum(octets), 0) AS octets FROM finished WHERE class = 3'
 const PLACED_OF = `SELECT coalesce(sum(octets), 0) AS octets FROM chunks WHERE ${CHUNK_IDS}`
 
+/** More are looked up. */
+const PLACED_MAX = 1_000
+
 export class KeptContent {
   readonly #kept: ReturnType<Database['prepare']>
-  readonly #placedOf: ReturnType<Database['prepare']>
+  readonly #placedOf: RowStatement
   readonly #content: ContentFile
+  /** Of messages that were accepted and have not ended: most end within milliseconds. */
+  readonly #placed = new TurnoverMap<number, number>()
   /** Null: to be asked for. */
   #octets: number | null = null
   /** Finished messages keep no more than this; told by the first sweep. */
@@ -19,13 +25,22 @@ export class KeptContent {
 
   constructor(db: Database, content: ContentFile) {
     this.#kept = db.prepare(KEPT)
-    this.#placedOf = db.prepare(PLACED_OF)
+    this.#placedOf = db.prepareRows(PLACED_OF)
     this.#content = content
   }
 
-  /** What a message has in the file; 0: its content is in its row, or gone. */
-  placedOf(messageId: number): number {
-    return this.#content.isEmpty ? 0 : Number(this.#placedOf.get(messageId)?.octets ?? 0)
+  /** A message is accepted with so much in the file. */
+  place(messageId: number, octets: number): void {
+    if (this.#placed.size >= PLACED_MAX) this.#placed.clear()
+    this.#placed.set(messageId, octets)
+  }
+
+  /** What a message that ends has in the file; 0: its content is in its row, or gone. */
+  endPlaced(messageId: number): number {
+    const known = this.#placed.get(messageId)
+    if (known === undefined) return this.#content.isEmpty ? 0 : Number(this.#placedOf.get(messageId)?.[0] ?? 0)
+    this.#placed.delete(messageId)
+    return known
   }
 
   /** The change of what finished messages keep; it counts with the transaction. */
@@ -35,6 +50,7 @@ export class KeptContent {
   /** The transaction was rolled back. */
   forget(): void {
     this.#octets = null
+    this.#placed.clear()
   }
   get isExceeded(): boolean {
     if (this.octetsMax === Number.POSITIVE_INFINITY) return false

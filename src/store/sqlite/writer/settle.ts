@@ -64,7 +64,7 @@ function isWanted(op: ValueReader, lost: readonly number[]): boolean {
 }
 
 function prepareSettleOne(context: WriterContext): (op: ValueReader) => boolean {
-  const endForGood = context.db.prepare(END_FOR_GOOD)
+  const endForGood = context.db.prepareRows(END_FOR_GOOD)
   const isOurs = context.db.prepare(IS_OURS)
   const isKnown = context.db.prepare(IS_KNOWN)
   const noteLast = context.db.prepare(NOTE_LAST)
@@ -75,7 +75,7 @@ function prepareSettleOne(context: WriterContext): (op: ValueReader) => boolean 
     const row = endForGood.get(state, s.at, s.status, s.text, s.relay, s.warned, s.captured, s.lane, s.id, s.n, s.token)
     if (row === undefined) return false
     history()
-    context.finish({ messageId: s.id, total: row.total as number, at: s.at, captured: s.captured === 1 })
+    context.finish({ messageId: s.id, total: row[0] as number, at: s.at, captured: s.captured === 1 })
     return true
   }
   const giveBack = (s: Settled, history: () => void): boolean => {

@@ -5,16 +5,18 @@
  * in small steps, so that a large message does not stop the queue.
  */
 
+import { LIMIT_PARAMETER, type Row } from '../database.ts'
 import { CHUNK_ID, CHUNK_IDS, FIRST_CHUNK_ID } from '../place.ts'
 import { dropStream } from './content.ts'
 import { FINISHED, type OpRunner, type WriterContext } from './context.ts'
 
-export const DUE = 'SELECT at, message_id, octets FROM finished WHERE class = ? AND at < ? ORDER BY at LIMIT ?'
-const DROP_INLINE = 'UPDATE messages SET content = NULL, sha256 = NULL, chunks = -1 WHERE id = ? RETURNING recipients'
-const CHUNKS = `SELECT id - ${FIRST_CHUNK_ID} AS n FROM chunks WHERE ${CHUNK_IDS} LIMIT ?2`
+export const DUE = `SELECT at, message_id, octets FROM finished WHERE class = ? AND at < ? ORDER BY at LIMIT ${LIMIT_PARAMETER}`
+const DROP_INLINE = 'UPDATE messages SET content = NULL, sha256 = NULL, chunks = -1 WHERE id = ?'
+const CHUNKS = `SELECT id - ${FIRST_CHUNK_ID} AS n FROM chunks WHERE ${CHUNK_IDS} LIMIT CAST(?2 AS INTEGER)`
 const DELETE_CHUNK = `DELETE FROM chunks WHERE id = ${CHUNK_ID} RETURNING place, octets`
+const DELETE_CHUNKS = `DELETE FROM chunks WHERE ${CHUNK_IDS} RETURNING place, octets`
+const NOTE_GONE = `UPDATE OR REPLACE finished SET class = ${FINISHED.gone}, octets = 0 WHERE class = ? AND at = ? AND message_id = ?`
 const DELETE_FINISHED = 'DELETE FROM finished WHERE class = ? AND at = ? AND message_id = ?'
-const INSERT_FINISHED = `INSERT OR IGNORE INTO finished (class, at, message_id) VALUES (${FINISHED.gone}, ?, ?)`
 const DELETE_HISTORY = 'DELETE FROM history WHERE message_id = ?'
 const DELETE_RECIPIENTS = 'DELETE FROM recipients WHERE message_id = ?'
 const DELETE_MESSAGE = 'DELETE FROM messages WHERE id = ?'
@@ -22,8 +24,12 @@ const RAISE_SETTING = 'INSERT INTO settings (name, value) VALUES (?1, ?2) ON CON
 
 /** Messages that lose their content beside the mail of one batch. */
 const MESSAGES_PER_TRIM = 100
+/** Looked up at once for that: about as many are over the bound as the batch ends, each row costs as much as a statement. */
+const LOOKED_UP_PER_TRIM = 8
 /** Chunks removed in one transaction: 16 MiB of them. */
 const CHUNKS_PER_SWEEP = 64
+/** Content of no more than this is a few chunks, which go in one statement. */
+const ONE_STEP_OCTETS = 1024 * 1024
 const CLASSES = Object.values(FINISHED)
 
 interface Due {
@@ -53,9 +59,10 @@ export function prepareSweeping(context: WriterContext): Sweeping {
   const dueOf = prepareDue(context)
   const steps = prepareSteps(context)
   const trim = (sweep: Sweep): void => {
-    if (!kept.isExceeded || sweep.room <= 0) return
-    for (const one of dueOf(FINISHED.placed, Number.MAX_SAFE_INTEGER, sweep.room)) {
-      if (sweep.room > 0 && kept.isExceeded) steps.dropContent(one, sweep)
+    while (kept.isExceeded && sweep.room > 0) {
+      const oldest = dueOf(FINISHED.placed, Number.MAX_SAFE_INTEGER, LOOKED_UP_PER_TRIM)
+      if (oldest.length === 0) return
+      for (const one of oldest) if (sweep.room > 0 && kept.isExceeded) steps.dropContent(one, sweep)
     }
   }
   return {
@@ -86,9 +93,9 @@ function beginSweep(room: number): Sweep {
 type DueOf = (kind: number, before: number, limit: number) => readonly Due[]
 
 function prepareDue(context: WriterContext): DueOf {
-  const due = context.db.prepare(DUE)
+  const due = context.db.prepareRows(DUE)
   return (kind, before, limit) =>
-    due.all(kind, before, limit).map((row) => ({ class: kind, at: row.at as number, id: row.message_id as number, octets: row.octets as number }))
+    due.all(kind, before, limit).map(([at, id, octets]) => ({ class: kind, at: at as number, id: id as number, octets: octets as number }))
 }
 
 interface Steps {
@@ -99,28 +106,36 @@ interface Steps {
 function prepareSteps(context: WriterContext): Steps {
   const { db } = context
   const dropInline = db.prepare(DROP_INLINE)
-  const chunks = db.prepare(CHUNKS)
-  const deleteChunk = db.prepare(DELETE_CHUNK)
+  const chunks = db.prepareRows(CHUNKS)
+  const deleteChunk = db.prepareRows(DELETE_CHUNK)
+  const deleteChunks = db.prepareRows(DELETE_CHUNKS)
+  const noteGone = db.prepare(NOTE_GONE)
   const deleteFinished = db.prepare(DELETE_FINISHED)
-  const insertFinished = db.prepare(INSERT_FINISHED)
   const deleteOf = [DELETE_HISTORY, DELETE_RECIPIENTS, DELETE_MESSAGE].map((sql) => db.prepare(sql))
   const raise = db.prepare(RAISE_SETTING)
 
   /** False: the step is used up before the last chunk, the rest is for the next one. */
-  const deleteChunks = (id: number, sweep: Sweep): boolean => {
+  const dropSome = (id: number, sweep: Sweep): boolean => {
     const found = chunks.all(id, sweep.chunks + 1)
-    for (const row of found.slice(0, sweep.chunks)) giveBack(context, deleteChunk.get(id, row.n as number))
+    for (const [n] of found.slice(0, sweep.chunks)) giveBack(context, deleteChunk.get(id, n as number))
     const done = found.length <= sweep.chunks
     sweep.chunks -= Math.min(found.length, sweep.chunks)
     if (!done || sweep.chunks === 0) sweep.room = 0
     return done
   }
+  const dropAll = (id: number, sweep: Sweep): void => {
+    const found = deleteChunks.all(id)
+    for (const row of found) giveBack(context, row)
+    sweep.chunks = Math.max(0, sweep.chunks - found.length)
+    if (sweep.chunks === 0) sweep.room = 0
+  }
   const dropContent = ({ class: kind, at, id, octets }: Due, sweep: Sweep): boolean => {
     sweep.room -= 1
     // First of all, so that a half-removed content is never opened.
-    if (dropInline.get(id) !== undefined && !deleteChunks(id, sweep)) return false
-    deleteFinished.run(kind, at, id)
-    insertFinished.run(at, id)
+    dropInline.run(id)
+    if (octets > 0 && octets <= ONE_STEP_OCTETS) dropAll(id, sweep)
+    else if (!dropSome(id, sweep)) return false
+    noteGone.run(kind, at, id)
     context.kept.add(-octets)
     sweep.contents += 1
     return true
@@ -146,8 +161,8 @@ function dropOrphan(context: WriterContext, id: number, sweep: Sweep): void {
 }
 
 /** The place of a row that is deleted, once that is durable. */
-function giveBack({ afterCommit, content }: WriterContext, row: Readonly<Record<string, unknown>> | undefined): void {
-  const { place, octets } = row ?? {}
+function giveBack({ afterCommit, content }: WriterContext, row: Row | undefined): void {
+  const [place, octets] = row ?? []
   if (typeof place === 'number' && typeof octets === 'number') afterCommit.push(() => content.give({ place, octets }))
 }
 
