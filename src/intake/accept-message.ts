@@ -71,9 +71,7 @@ export interface AcceptParts {
  * `SigningFault` if it is not in the queue.
  */
 export async function acceptMessage(parts: AcceptParts, submission: Submission, onDurable: (queueId: QueueId) => void): Promise<QueueId> {
-  // Not after a fault: a writer that was given up may still read it, so it must not become somebody else's mail.
   const acceptance = await enqueue(parts, submission)
-  submission.content.letGo()
   const { admission, afterwards = atOnce } = parts.backend
   const { message } = acceptance
   const { queueId } = message.envelope
@@ -101,8 +99,8 @@ async function enqueue(parts: AcceptParts, submission: Submission): Promise<Acce
   const unsigned = composeMessage(submission, queueId, parts)
   const { signing } = submission.content
   const message = signing === null ? unsigned : { ...unsigned, prefix: Buffer.concat([await signing.sign(unsigned.prefix), unsigned.prefix]) }
-  const { inline, sendsAsIs } = submission.content
-  const acceptance: Acceptance = { message, content: inline, placements: admission.place(message), sendsAsIs }
+  const { inline, sendsAsIs, letGo } = submission.content
+  const acceptance: Acceptance = { message, content: inline, placements: admission.place(message), sendsAsIs, letGo }
   const begunAt = parts.clock.monotonicMs()
   try {
     await store.enqueue(acceptance)

@@ -24,7 +24,7 @@ import { replyToFault } from './store-replies.ts'
 export interface TakenContent {
   /** Valid until `letGo`. Null: it went into the body store, under the queue id. */
   readonly inline: Uint8Array | null
-  /** The queue has it; once. Where it was refused nobody calls this, and the memory is collected. */
+  /** Nobody reads it any more; once. Where it was refused nobody calls this, and the memory is collected. */
   readonly letGo: () => void
   readonly sizeOctets: number
   readonly eightBit: boolean

@@ -17,8 +17,8 @@ export interface ScratchPool {
 const SMALL_OCTETS = 16 * 1024
 /** Holds what may be inline, and the octet that makes it too much. */
 const SCRATCH_OCTETS = INLINE_OCTETS_MAX + 4096
-/** Scratch memory that is used again: 4 MiB. */
-const SPARE_MAX = 16
+/** Scratch memory that is used again: 6 MiB, of which contents in the queue may have half until they are delivered. */
+const SPARE_MAX = 24
 
 export function createScratchPool(): ScratchPool {
   // Shared, so that the queue need not copy it to wherever it is written from.

@@ -13,6 +13,7 @@ import { createDateFormatter } from '../message/received-field.ts'
 import type { DialogueTap, Journal } from '../ports/journal.ts'
 import type { ListenerStatus, SubmitRequest } from '../ports/server-control.ts'
 import { StoreFault } from '../ports/store-fault.ts'
+import { makeScannedBuffer } from '../smtp/plain-scan.ts'
 import type { AcceptParts, Backend } from './accept-message.ts'
 import { normalizeAddress } from './client-address.ts'
 import { type CompiledSettings, compileSettings } from './compiled-settings.ts'
@@ -99,7 +100,7 @@ class IntakeService implements Intake {
       guesses: createGuessCounter(clock),
       budget: { octets: 0 },
       scratch: createScratchPool(),
-      readBuffer: Buffer.allocUnsafeSlow(READ_OCTETS),
+      readBuffer: makeScannedBuffer(READ_OCTETS),
       accept: () => this.#accept,
       trouble: () => this.#trouble(),
     }

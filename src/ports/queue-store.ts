@@ -29,12 +29,14 @@ export type Placement =
 
 export interface Acceptance {
   readonly message: AcceptedMessage
-  /** Content of at most `INLINE_OCTETS_MAX`, the store's to read until `enqueue` has resolved, and without end if it rejected; null: it was put through `BodyStore` before, under `message.bodyRef`. */
+  /** Content of at most `INLINE_OCTETS_MAX`, the store's to read until `letGo`, and without end if `enqueue` rejected; null: it was put through `BodyStore` before, under `message.bodyRef`. */
   readonly content: Uint8Array | null
   /** One per recipient, in the envelope's order. */
   readonly placements: readonly Placement[]
   /** No line of the content begins with a dot and every line ends in CRLF, with no NUL. Remembered as long as it is at hand; left out: not known. */
   readonly sendsAsIs?: boolean
+  /** The store, which has taken the message, reads `content` no more: its memory is used again for somebody else's. Once at most; left out, or never called: it is collected. */
+  readonly letGo?: () => void
 }
 
 export interface LeasedRecipient {

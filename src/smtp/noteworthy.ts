@@ -1,9 +1,12 @@
 /**
  * Finds the only places where content needs a thought: bare CR, bare LF, NUL, a dot that begins a line.
  *
- * Four octets at a time: nearly all words hold no control octet, and are passed by one test. No text is
- * made of the octets, because texts of all content would be the greater part of the garbage.
+ * Octets of a read buffer are passed sixteen at a time (`plain-scan.ts`), others four at a time: nearly all words
+ * hold no control octet, and are passed by one test. No text is made of the octets, because texts of all content
+ * would be the greater part of the garbage.
  */
+import { type PlainScan, plainScanOf } from './plain-scan.ts'
+
 const LF = 0x0a
 const CR = 0x0d
 const DOT = 0x2e
@@ -17,6 +20,21 @@ const HIGH_BITS = 0x80808080
  * counts as bare, and so does an LF that begins them; what came before them is not known here.
  */
 export function findNoteworthy(bytes: Uint8Array, from: number): number {
+  const scan = plainScanOf(bytes)
+  return scan === null ? findInWords(bytes, from) : findByScan(scan, bytes, from)
+}
+
+function findByScan(scan: PlainScan, bytes: Uint8Array, from: number): number {
+  const { byteOffset, length } = bytes
+  for (let at = from; at < length; at++) {
+    at = scan(byteOffset + at, byteOffset + length) - byteOffset
+    const behind = at < length ? endOfPlace(bytes, at, from) : -1
+    if (behind !== -1) return behind
+  }
+  return -1
+}
+
+function findInWords(bytes: Uint8Array, from: number): number {
   const { buffer, byteOffset, length } = bytes
   const words = new Int32Array(buffer, 0, buffer.byteLength >> 2)
   const wordEnd = (byteOffset + length) >> 2

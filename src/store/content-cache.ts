@@ -9,8 +9,11 @@ import { TurnoverMap } from '../core/turnover.ts'
 export type ContentPieces = readonly Uint8Array[]
 
 export interface ContentCache {
-  /** `uses`: attempts that may ask for it; they add up if it is there already. Content of 16 KiB or more is copied. */
-  put(ref: BodyRef, content: Uint8Array, uses: number): void
+  /**
+   * `uses`: attempts that may ask for it; they add up if it is there already. `letGo`: the memory is its giver's again, now or
+   * when nobody reads it any more. Without it, or where too much is lent already, content of 16 KiB or more is copied.
+   */
+  put(ref: BodyRef, content: Uint8Array, uses: number, letGo?: () => void): void
   /** The next piece of content that is still coming in, `at` octets from its start. False: what was begun is not kept any more. */
   begin(ref: BodyRef, piece: Uint8Array, at: number): boolean
   /** What was begun is whole and accepted. Nothing happens if it is no longer there. */
@@ -42,6 +45,8 @@ export interface PieceMemory {
 
 /** The memory of larger content is its giver's again. */
 const COPIED_OCTETS_MIN = 16 * 1024
+/** Contents whose memory is lent: its giver needs the rest of it for what comes in. */
+const LENT_MAX = 12
 /** A view may keep a much larger buffer alive: beyond this much waste it is copied. */
 const WASTE_OCTETS_MAX = 16 * 1024
 
@@ -52,6 +57,8 @@ interface Entry {
   uses: number | null
   /** Its pieces are memory that nobody else knows. */
   readonly isOurs: boolean
+  /** Null: its memory is not lent. */
+  readonly letGo: (() => void) | null
   /** Loans that were not given back. */
   readers: number
   sendsAsIs: boolean
@@ -61,25 +68,36 @@ interface Entry {
 export function createContentCache(octetsMax: number, memory: PieceMemory): ContentCache {
   const entries = new TurnoverMap<BodyRef, Entry>()
   let octets = 0
+  let lent = 0
   const remove = (ref: BodyRef, entry: Entry): void => {
     entries.delete(ref)
     octets -= entry.octets
+    if (entry.letGo !== null) lent -= 1
+  }
+  /** Decides what the content is kept in. */
+  const pieceOf = (content: Uint8Array, letGo: (() => void) | undefined): Pick<Entry, 'pieces' | 'isOurs' | 'letGo'> => {
+    const isLarge = content.byteLength >= COPIED_OCTETS_MIN
+    if (isLarge && letGo !== undefined && lent < LENT_MAX) {
+      lent += 1
+      return { pieces: [content], isOurs: false, letGo }
+    }
+    const piece = isLarge ? memory.copy(content) : unwasteful(content)
+    if (piece !== content) letGo?.()
+    return { pieces: [piece], isOurs: isLarge, letGo: null }
   }
   const drop = (ref: BodyRef): void => {
     const entry = entries.get(ref)
     if (entry !== undefined) remove(ref, entry)
   }
   return {
-    put(ref, content, uses) {
+    put(ref, content, uses, letGo) {
       const known = entries.get(ref)
-      if (known !== undefined) {
-        known.uses = (known.uses ?? 0) + uses
+      if (known !== undefined) known.uses = (known.uses ?? 0) + uses
+      if (known !== undefined || content.byteLength > octetsMax) {
+        letGo?.()
         return
       }
-      if (content.byteLength > octetsMax) return
-      const isOurs = content.byteLength >= COPIED_OCTETS_MIN
-      const piece = isOurs ? memory.copy(content) : unwasteful(content)
-      entries.set(ref, { pieces: [piece], octets: content.byteLength, uses, isOurs, readers: 0, sendsAsIs: false })
+      entries.set(ref, { ...pieceOf(content, letGo), octets: content.byteLength, uses, readers: 0, sendsAsIs: false })
       octets += content.byteLength
       for (const [oldest, entry] of entries) {
         if (octets <= octetsMax) break
@@ -92,7 +110,7 @@ export function createContentCache(octetsMax: number, memory: PieceMemory): Cont
         if (octets + piece.byteLength <= octetsMax) break
         if (entry.uses === null) remove(oldest, entry)
       }
-      const entry = entries.get(ref) ?? { pieces: [], octets: 0, uses: null, isOurs: true, readers: 0, sendsAsIs: false }
+      const entry = entries.get(ref) ?? { pieces: [], octets: 0, uses: null, isOurs: true, letGo: null, readers: 0, sendsAsIs: false }
       if (entry.octets !== at || octets + piece.byteLength > octetsMax) {
         drop(ref)
         return false
@@ -138,7 +156,9 @@ function createUses(
       entry.uses -= 1
       if (entry.uses > 0) return
       remove(ref, entry)
-      if (entry.isOurs && entry.readers === 0) for (const piece of entry.pieces) memory.give(piece)
+      if (entry.readers > 0) return
+      if (entry.isOurs) for (const piece of entry.pieces) memory.give(piece)
+      entry.letGo?.()
     },
   }
 }

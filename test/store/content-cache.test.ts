@@ -112,4 +112,61 @@ describe('content cache', () => {
       expect(reused).toEqual([])
     })
   })
+  describe('memory of larger content', () => {
+    const LARGE = 16 * 1024
+    interface Given {
+      readonly cache: ContentCache
+      readonly content: Uint8Array
+      readonly times: () => number
+    }
+    const given = (cache: ContentCache, name: string, octets = LARGE): Given => {
+      let times = 0
+      const content = new Uint8Array(octets)
+      cache.put(ref(name), content, 1, () => {
+        times += 1
+      })
+      return { cache, content, times: () => times }
+    }
+    const roomy = (): ContentCache => createContentCache(100 * LARGE, PLAIN)
+    const isKept = ({ cache, content }: Given, name: string): boolean => cache.lend(ref(name))?.pieces[0] === content
+
+    it('is kept as it is, and let go once when nobody reads it any more', () => {
+      const one = given(roomy(), 'a')
+      const loan = one.cache.lend(ref('a'))
+      expect([loan?.pieces[0] === one.content, one.times()]).toEqual([true, 0])
+      loan?.giveBack()
+      one.cache.release(ref('a'))
+      one.cache.release(ref('a'))
+      expect(one.times()).toBe(1)
+    })
+    it('is never let go while somebody may read it, and neither when it is pushed out', () => {
+      const one = given(roomy(), 'a')
+      one.cache.lend(ref('a'))
+      one.cache.release(ref('a'))
+      const other = given(createContentCache(LARGE, PLAIN), 'b')
+      other.cache.put(ref('c'), new Uint8Array(10), 1)
+      other.cache.release(ref('b'))
+      expect([one.times(), other.times()]).toEqual([0, 0])
+    })
+    it('is copied and let go at once where much is lent already, until some of it is over', () => {
+      const cache = roomy()
+      const first = Array.from({ length: 12 }, (_, n) => given(cache, `${n}`))
+      const late = given(cache, 'late')
+      expect([first.every((one, n) => isKept(one, `${n}`)), isKept(late, 'late'), late.times()]).toEqual([true, false, 1])
+      cache.release(ref('3'))
+      expect(isKept(given(cache, 'later'), 'later')).toBe(true)
+    })
+    it('is let go at once where the content is not kept, or is there already', () => {
+      const cache = createContentCache(LARGE, PLAIN)
+      expect(given(cache, 'too large', LARGE + 1).times()).toBe(1)
+      cache.put(ref('a'), new Uint8Array(10), 1)
+      expect(given(cache, 'a').times()).toBe(1)
+    })
+    it('is copied if it is not said when it is free', () => {
+      const cache = roomy()
+      const content = new Uint8Array(LARGE)
+      cache.put(ref('a'), content, 1)
+      expect(cache.lend(ref('a'))?.pieces[0]).not.toBe(content)
+    })
+  })
 })

@@ -26,10 +26,12 @@ export function createQueueStore(parts: QueueStoreParts): QueueStore {
 
 /** What brings mail in and what ends an attempt. */
 function createRecords({ writer, cache }: QueueStoreParts): Pick<QueueStore, 'enqueue' | 'settle'> {
-  const keep = ({ content, message, placements, sendsAsIs }: Acceptance): void => {
+  // Not after a fault: a writer that was given up may still read the content, so its memory must not become somebody else's mail.
+  const keep = ({ content, message, placements, sendsAsIs, letGo }: Acceptance): void => {
     const uses = placements.reduce((sum, place) => sum + (place.kind === 'leased' ? 1 : 0), 0)
     if (content === null) cache.complete(message.bodyRef, message.sizeOctets, uses)
-    else if (uses > 0) cache.put(message.bodyRef, content, uses)
+    else if (uses > 0) cache.put(message.bodyRef, content, uses, letGo)
+    else letGo?.()
     if (sendsAsIs === true) cache.markSendable(message.bodyRef)
   }
   return {
