@@ -12,8 +12,12 @@ import process from 'node:process'
 /** Three of these make the young generation. Half of it costs CPU, twice of it memory. */
 const YOUNG_GENERATION_FLAG = '--max-semi-space-size=16'
 const ARENAS_MAX = '2'
-/** Asks the kernel for large pages: fewer misses in its page tables, 3 % less CPU. Glibc 2.35 or newer; others ignore it. */
-const LARGE_PAGES = 'glibc.malloc.hugetlb=1'
+/**
+ * Asks the kernel for large pages: fewer misses in its page tables, 3 % less CPU. And gives pieces of 128 KiB or more memory of
+ * their own that goes back when they do: left to itself, glibc soon takes them from a heap that never shrinks, 10 MB more at
+ * 64 KB and 1 MB. Glibc 2.35 or newer; others ignore it.
+ */
+const TUNABLES = 'glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=131072'
 /**
  * Many times what the server ever keeps, in MiB. It is there because V8 lets garbage grow to several times what is alive
  * where it has been given much: 50 MB of octets that had been sent long ago waited so for their collection.
@@ -32,7 +36,7 @@ export function boundMemory(): void {
   const cache = getCompileCacheDir()
   execve(process.execPath, args, {
     MALLOC_ARENA_MAX: ARENAS_MAX,
-    GLIBC_TUNABLES: LARGE_PAGES,
+    GLIBC_TUNABLES: TUNABLES,
     ...(cache === undefined ? {} : { NODE_COMPILE_CACHE: cache }),
     ...process.env,
   })
