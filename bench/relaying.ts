@@ -65,12 +65,17 @@ async function startPair(peer: Peer, scenario: RelayScenario, plan: Plan): Promi
   return { peer, running, sink, samples: [], notes: [], messages: 0, redone: 0 }
 }
 
-/** Warms the agent up and finds how many messages take about as long as a repeat should. */
+/**
+ * Finds how many messages take about as long as a repeat should, and warms the agent up by it and by a whole repeat: a server
+ * runs for weeks, and a runtime that compiles on the way has done so after some ten thousand messages.
+ */
 async function chooseMessages(pair: Pair, scenario: RelayScenario, plan: Plan): Promise<number> {
   const few = scenario.sizeOctets > 500_000 || scenario.lateMs !== null ? 50 : 500
   const first = await measureOnce(pair, loadOf(pair, scenario, few))
   const second = await measureOnce(pair, loadOf(pair, scenario, clamp(rounded((first.relayedPerS ?? 1) * plan.targetS * 0.5), few)))
-  return clamp(rounded((second.relayedPerS ?? 1) * plan.targetS), few)
+  const messages = clamp(rounded((second.relayedPerS ?? 1) * plan.targetS), few)
+  await measureOnce(pair, loadOf(pair, scenario, messages))
+  return messages
 }
 
 function clamp(messages: number, least: number): number {
