@@ -15,7 +15,7 @@ const ARENAS_MAX = '2'
 /**
  * Asks the kernel for large pages: fewer misses in its page tables, 3 % less CPU. And gives pieces of 128 KiB or more memory of
  * their own that goes back when they do: left to itself, glibc soon takes them from a heap that never shrinks, 10 MB more at
- * 64 KB and 1 MB. Glibc 2.35 or newer; others ignore it.
+ * 64 KB and 1 MB. The first is for glibc 2.35 or newer, the second for 2.26; others ignore them.
  */
 const TUNABLES = 'glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=131072'
 /**

@@ -36,7 +36,11 @@ export async function readOriginal(
 async function readContent(bodies: BodyStore, message: AcceptedMessage, octetsMax: number): Promise<Uint8Array | null> {
   try {
     const stored = await bodies.open(message.bodyRef)
-    if (stored.whole !== null) return Buffer.concat([message.prefix, stored.whole])
+    if (stored.whole !== null) {
+      const copy = Buffer.concat([message.prefix, stored.whole])
+      stored.giveBack?.()
+      return copy
+    }
     const pieces: Uint8Array[] = [message.prefix]
     let octets = 0
     for await (const chunk of stored.chunks()) {

@@ -24,8 +24,8 @@ import { replyToFault } from './store-replies.ts'
 export interface TakenContent {
   /** Valid until `letGo`. Null: it went into the body store, under the queue id. */
   readonly inline: Uint8Array | null
-  /** Nobody reads it any more; once. Where it was refused nobody calls this, and the memory is collected. */
-  readonly letGo: () => void
+  /** Nobody reads it any more. Null, or where nobody calls it: the memory is collected. */
+  readonly letGo: (() => void) | null
   readonly sizeOctets: number
   readonly eightBit: boolean
   readonly header: HeaderFacts
@@ -70,7 +70,7 @@ const PENDING_OCTETS_MAX = 256 * 1024
 
 const HEADER_TOO_LARGE = reply(552, enhanced(5, 3, 4), 'Header block too large')
 
-const IN_THE_STORE = { whole: null, letGo: (): void => undefined }
+const IN_THE_STORE = { whole: null, letGo: null }
 
 type Phase = 'gathering' | 'streaming' | 'refused' | 'ended'
 

@@ -2,8 +2,8 @@
  * Content that is still small enough to be held in memory: copied out of the read buffer as it comes.
  *
  * Small content that comes in one piece, as most mail does, is one copy of exactly its length. Other content stays in
- * scratch memory, which is used again once the message is in the queue: fresh memory costs ten times as much as the
- * copy into it, and V8 answers its growth with full collections.
+ * scratch memory, which is used again once the queue has let it go, at the latest when it is delivered: fresh memory costs
+ * ten times as much as the copy into it, and V8 answers its growth with full collections.
  */
 import { SharedPool } from '../core/shared-pool.ts'
 import { INLINE_OCTETS_MAX } from '../ports/queue-store.ts'
@@ -17,8 +17,8 @@ export interface ScratchPool {
 const SMALL_OCTETS = 16 * 1024
 /** Holds what may be inline, and the octet that makes it too much. */
 const SCRATCH_OCTETS = INLINE_OCTETS_MAX + 4096
-/** Scratch memory that is used again: 6 MiB, of which contents in the queue may have half until they are delivered. */
-const SPARE_MAX = 24
+/** Scratch memory that is used again: 7 MiB, of which the queue may have twelve pieces until their delivery (`LENT_MAX` of `store/content-cache.ts`). */
+const SPARE_MAX = 28
 
 export function createScratchPool(): ScratchPool {
   // Shared, so that the queue need not copy it to wherever it is written from.
@@ -59,15 +59,15 @@ export class GatheredContent {
     return this.#only ?? this.#scratch?.subarray(0, this.octets) ?? NOTHING
   }
 
-  /** `pieces`, views of this content or others, as one; valid until `letGo` is called, once, or for good. */
-  take(pieces: readonly Uint8Array[]): { readonly whole: Uint8Array; readonly letGo: () => void } {
+  /** `pieces`, views of this content or others, as one; valid until `letGo` is called, or for good where it is null. */
+  take(pieces: readonly Uint8Array[]): { readonly whole: Uint8Array; readonly letGo: (() => void) | null } {
     const [first = NOTHING] = pieces
     const isScratch = pieces.length === 1 && first.buffer === this.#scratch?.buffer
     const whole = pieces.length === 1 && (isScratch || first === this.#only) ? first : Buffer.concat(pieces)
     const scratch = isScratch ? this.#scratch : null
     if (isScratch) this.#scratch = null
     this.clear()
-    return { whole, letGo: () => scratch !== null && this.#pool.give(scratch) }
+    return { whole, letGo: scratch?.buffer instanceof SharedArrayBuffer ? once(this.#pool, scratch) : null }
   }
 
   clear(): void {
@@ -90,6 +90,15 @@ export class GatheredContent {
     }
     this.#scratch = scratch
     return scratch
+  }
+}
+
+/** Given back twice, it would become the memory of two messages. */
+function once(pool: ScratchPool, scratch: Buffer): () => void {
+  let left: Buffer | null = scratch
+  return () => {
+    if (left !== null) pool.give(left)
+    left = null
   }
 }
 

@@ -11,7 +11,8 @@ export type ContentPieces = readonly Uint8Array[]
 export interface ContentCache {
   /**
    * `uses`: attempts that may ask for it; they add up if it is there already. `letGo`: the memory is its giver's again, now or
-   * when nobody reads it any more. Without it, or where too much is lent already, content of 16 KiB or more is copied.
+   * when nobody reads it any more. Without it, or where too much is lent already, content of 16 KiB or more is copied; smaller
+   * content is kept as it is.
    */
   put(ref: BodyRef, content: Uint8Array, uses: number, letGo?: () => void): void
   /** The next piece of content that is still coming in, `at` octets from its start. False: what was begun is not kept any more. */
@@ -43,9 +44,9 @@ export interface PieceMemory {
   give(piece: Uint8Array): void
 }
 
-/** The memory of larger content is its giver's again. */
-const COPIED_OCTETS_MIN = 16 * 1024
-/** Contents whose memory is lent: its giver needs the rest of it for what comes in. */
+/** The memory of content from here on is somebody's who uses it again. */
+const LARGE_OCTETS_MIN = 16 * 1024
+/** Contents whose memory is lent to us: its giver needs the rest for what comes in (`SPARE_MAX` of `intake/gathered-content.ts`). */
 const LENT_MAX = 12
 /** A view may keep a much larger buffer alive: beyond this much waste it is copied. */
 const WASTE_OCTETS_MAX = 16 * 1024
@@ -61,8 +62,12 @@ interface Entry {
   readonly letGo: (() => void) | null
   /** Loans that were not given back. */
   readers: number
+  /** Nobody will ask for it any more. */
+  isOver: boolean
   sendsAsIs: boolean
 }
+
+const UNREAD = { readers: 0, isOver: false, sendsAsIs: false }
 
 /** `memory` gives what larger content is copied into, and gets back what was used to its end and is read by nobody. */
 export function createContentCache(octetsMax: number, memory: PieceMemory): ContentCache {
@@ -72,11 +77,15 @@ export function createContentCache(octetsMax: number, memory: PieceMemory): Cont
   const remove = (ref: BodyRef, entry: Entry): void => {
     entries.delete(ref)
     octets -= entry.octets
-    if (entry.letGo !== null) lent -= 1
+    if (entry.letGo === null) return
+    // Pushed out or not: the store has it, and only readers know it still.
+    lent -= 1
+    entry.isOver = true
+    freeIfUnread(entry, memory)
   }
   /** Decides what the content is kept in. */
   const pieceOf = (content: Uint8Array, letGo: (() => void) | undefined): Pick<Entry, 'pieces' | 'isOurs' | 'letGo'> => {
-    const isLarge = content.byteLength >= COPIED_OCTETS_MIN
+    const isLarge = content.byteLength >= LARGE_OCTETS_MIN
     if (isLarge && letGo !== undefined && lent < LENT_MAX) {
       lent += 1
       return { pieces: [content], isOurs: false, letGo }
@@ -97,7 +106,7 @@ export function createContentCache(octetsMax: number, memory: PieceMemory): Cont
         letGo?.()
         return
       }
-      entries.set(ref, { ...pieceOf(content, letGo), octets: content.byteLength, uses, readers: 0, sendsAsIs: false })
+      entries.set(ref, { ...pieceOf(content, letGo), octets: content.byteLength, uses, ...UNREAD })
       octets += content.byteLength
       for (const [oldest, entry] of entries) {
         if (octets <= octetsMax) break
@@ -110,7 +119,7 @@ export function createContentCache(octetsMax: number, memory: PieceMemory): Cont
         if (octets + piece.byteLength <= octetsMax) break
         if (entry.uses === null) remove(oldest, entry)
       }
-      const entry = entries.get(ref) ?? { pieces: [], octets: 0, uses: null, isOurs: true, letGo: null, readers: 0, sendsAsIs: false }
+      const entry = entries.get(ref) ?? { pieces: [], octets: 0, uses: null, isOurs: true, letGo: null, ...UNREAD }
       if (entry.octets !== at || octets + piece.byteLength > octetsMax) {
         drop(ref)
         return false
@@ -148,7 +157,7 @@ function createUses(
     },
     lend(ref) {
       const entry = entries.get(ref)
-      return entry === undefined || entry.uses === null ? null : loanOf(entry)
+      return entry === undefined || entry.uses === null ? null : loanOf(entry, memory)
     },
     release(ref) {
       const entry = entries.get(ref)
@@ -156,22 +165,31 @@ function createUses(
       entry.uses -= 1
       if (entry.uses > 0) return
       remove(ref, entry)
-      if (entry.readers > 0) return
-      if (entry.isOurs) for (const piece of entry.pieces) memory.give(piece)
-      entry.letGo?.()
+      if (!entry.isOurs) return
+      entry.isOver = true
+      freeIfUnread(entry, memory)
     },
   }
 }
 
-function loanOf(entry: Entry): Loan {
+/** Pieces of ours that were pushed out or given up are not over: the writer may still read them. */
+function freeIfUnread(entry: Entry, memory: PieceMemory): void {
+  if (!entry.isOver || entry.readers > 0) return
+  if (entry.isOurs) for (const piece of entry.pieces) memory.give(piece)
+  entry.letGo?.()
+}
+
+function loanOf(entry: Entry, memory: PieceMemory): Loan {
   let isOut = true
   entry.readers += 1
   return {
     pieces: entry.pieces,
     sendsAsIs: entry.sendsAsIs,
     giveBack() {
-      if (isOut) entry.readers -= 1
+      if (!isOut) return
       isOut = false
+      entry.readers -= 1
+      freeIfUnread(entry, memory)
     },
   }
 }

@@ -46,6 +46,8 @@ export function createMailboxTransport({ mailboxes, clock }: MailboxTransportPar
         outcomes.set(recipient.id, answer === null ? { kind: 'untried', reason: 'the mailbox hangs' } : outcomeOf(answer, userOf(batch)))
         if (answer?.kind === 'refused' && answer.hangs) hop = { kind: 'unwell', status: answer.status, reason: answer.reason }
       }
+      // Whole content was copied for each mailbox; pieces may still be on their way into one.
+      if (content.whole !== null) content.giveBack?.()
       return reportOf(outcomes, hop, clock.monotonicMs() - fromMs)
     },
     close: (deadlineMs) => mailboxes.close(deadlineMs),

@@ -87,9 +87,12 @@ const chunkOp = ({ message }: Acceptance, n: number, octets: number): Encoded =>
 const streamed = (octets: number): Acceptance => ({ ...makeAcceptance({ content: null, sizeOctets: octets, place: leasedPlace('t') }) })
 /** Orphans of any age go if `orphans`. */
 const sweepOp = (contentOctetsMax: number, orphans = false): Encoded => ['sweep', (to) => to.values.push(0, 0, 0, orphans ? 2 : 0, 100, contentOctetsMax)]
-const deliverOp = (acceptance: Acceptance): Encoded => [
+const deliverOp = (acceptance: Acceptance, kind?: 'captured'): Encoded => [
   'settle',
-  (to) => encodeSettle(to, [settlement({ recipientId: firstOf(acceptance), token: 't' as LeaseToken }, { event: 'deliver' })], []),
+  (to) => {
+    const history = kind === undefined ? [] : [{ kind, detail: {} }]
+    encodeSettle(to, [settlement({ recipientId: firstOf(acceptance), token: 't' as LeaseToken }, { event: 'deliver' }, { history })], [])
+  },
 ]
 const pinOp = (pin: number, isSet: boolean): Encoded => ['pin', (to) => to.values.push(pin, isSet ? 1 : 0)]
 const fullOp: Encoded = ['act', () => undefined]
@@ -193,6 +196,32 @@ describe('what finished mail keeps in the file', () => {
     bundle.run([sweepOp(60_000)])
     expect(bundle.places()).toHaveLength(3)
     expect(finished(bundle).filter(([kind]) => kind === 2)).toHaveLength(17)
+  })
+  it('is none of captured mail, which has an age of its own', () => {
+    const bundle = setup()
+    const captured = mail(100_000)
+    bundle.run([enqueueOp(captured), deliverOp(captured, 'captured')])
+    expect(finished(bundle)).toEqual([[1, 0]])
+  })
+  it('is known of a thousand messages and more that have not ended', () => {
+    const bundle = setup()
+    const mails = Array.from({ length: 1_001 }, () => mail(17_000))
+    for (let at = 0; at < mails.length; at += 100) bundle.run(mails.slice(at, at + 100).map(enqueueOp))
+    const ends = [mails[0], mails[999], mails[1_000]].map((one) => deliverOp(one as Acceptance))
+    bundle.run(ends)
+    expect(finished(bundle)).toEqual([
+      [3, 17_000],
+      [3, 17_000],
+      [3, 17_000],
+    ])
+  })
+  it('goes by a hundred messages with one batch, and by so many pieces', () => {
+    const bundle = setup()
+    const mails = Array.from({ length: 110 }, () => streamed(2 * 20_000))
+    for (const one of mails) bundle.run([chunkOp(one, 0, 20_000), chunkOp(one, 1, 20_000)])
+    for (const one of mails) bundle.run([enqueueOp(one), deliverOp(one)])
+    bundle.run([sweepOp(0)], true)
+    expect(bundle.places()).toHaveLength(2 * 110 - 64)
   })
   it('goes in steps where it is many chunks', () => {
     const bundle = setup()

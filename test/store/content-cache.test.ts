@@ -91,6 +91,22 @@ describe('content cache', () => {
       cache.release(ref('a'))
       expect(octetsOf(reused)).toEqual([40, 20])
     })
+    it('is that of content whose reader gave it back after its last use', () => {
+      const cache = whole()
+      const loan = cache.lend(ref('a'))
+      cache.release(ref('a'))
+      cache.release(ref('a'))
+      expect(reused).toEqual([])
+      loan?.giveBack()
+      expect(octetsOf(reused)).toEqual([40, 20])
+    })
+    it('is none of what was given up while it was read', () => {
+      const cache = whole()
+      const loan = cache.lend(ref('a'))
+      cache.drop(ref('a'))
+      loan?.giveBack()
+      expect(reused).toEqual([])
+    })
     it('is none while one reader has not said that he has ended', () => {
       const cache = whole()
       const [first] = [cache.lend(ref('a')), cache.lend(ref('a'))]
@@ -139,14 +155,25 @@ describe('content cache', () => {
       one.cache.release(ref('a'))
       expect(one.times()).toBe(1)
     })
-    it('is never let go while somebody may read it, and neither when it is pushed out', () => {
+    it('is let go by the last who reads it, however late', () => {
       const one = given(roomy(), 'a')
-      one.cache.lend(ref('a'))
+      const loans = [one.cache.lend(ref('a')), one.cache.lend(ref('a'))]
       one.cache.release(ref('a'))
-      const other = given(createContentCache(LARGE, PLAIN), 'b')
-      other.cache.put(ref('c'), new Uint8Array(10), 1)
-      other.cache.release(ref('b'))
-      expect([one.times(), other.times()]).toEqual([0, 0])
+      loans[0]?.giveBack()
+      loans[0]?.giveBack()
+      expect(one.times()).toBe(0)
+      loans[1]?.giveBack()
+      expect(one.times()).toBe(1)
+    })
+    it('is let go when the content is pushed out, unless somebody reads it', () => {
+      const cache = createContentCache(2 * LARGE, PLAIN)
+      const [read, unread] = [given(cache, 'read'), given(cache, 'unread')]
+      const loan = cache.lend(ref('read'))
+      cache.put(ref('c'), new Uint8Array(2 * LARGE), 1)
+      expect([read.times(), unread.times()]).toEqual([0, 1])
+      cache.release(ref('unread'))
+      loan?.giveBack()
+      expect([read.times(), unread.times()]).toEqual([1, 1])
     })
     it('is copied and let go at once where much is lent already, until some of it is over', () => {
       const cache = roomy()

@@ -9,7 +9,7 @@ import type { ContentFile } from './content-file.ts'
 const KEPT = 'SELECT coalesce(sum(octets), 0) AS octets FROM finished WHERE class = 3'
 const PLACED_OF = `SELECT coalesce(sum(octets), 0) AS octets FROM chunks WHERE ${CHUNK_IDS}`
 
-/** More are looked up. */
+/** When there are more all are forgotten, and looked up as they end. */
 const PLACED_MAX = 1_000
 
 export class KeptContent {

@@ -24,7 +24,7 @@ const RAISE_SETTING = 'INSERT INTO settings (name, value) VALUES (?1, ?2) ON CON
 
 /** Messages that lose their content beside the mail of one batch. */
 const MESSAGES_PER_TRIM = 100
-/** Looked up at once for that: about as many are over the bound as the batch ends, each row costs as much as a statement. */
+/** Looked up at once for that: about as many go as the batch brought, and each row that is looked up costs half of what its end costs. */
 const LOOKED_UP_PER_TRIM = 8
 /** Chunks removed in one transaction: 16 MiB of them. */
 const CHUNKS_PER_SWEEP = 64
