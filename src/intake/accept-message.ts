@@ -100,7 +100,7 @@ async function enqueue(parts: AcceptParts, submission: Submission): Promise<Acce
   const { signing } = submission.content
   const message = signing === null ? unsigned : { ...unsigned, prefix: Buffer.concat([await signing.sign(unsigned.prefix), unsigned.prefix]) }
   const { inline, sendsAsIs, letGo } = submission.content
-  const acceptance: Acceptance = { message, content: inline, placements: admission.place(message), sendsAsIs, ...(letGo === null ? {} : { letGo }) }
+  const acceptance: Acceptance = { message, content: inline, placements: admission.place(message), sendsAsIs, letGo }
   const begunAt = parts.clock.monotonicMs()
   try {
     await store.enqueue(acceptance)

@@ -35,8 +35,8 @@ export interface Acceptance {
   readonly placements: readonly Placement[]
   /** No line of the content begins with a dot and every line ends in CRLF, with no NUL. Remembered as long as it is at hand; left out: not known. */
   readonly sendsAsIs?: boolean
-  /** The store, which has taken the message, reads `content` no more: its memory is used again for somebody else's. Once at most; left out, or never called: it is collected. */
-  readonly letGo?: () => void
+  /** The store, which has taken the message, reads `content` no more: its memory is used again for somebody else's. Once at most; null, left out, or never called: it is collected. */
+  readonly letGo?: (() => void) | null
 }
 
 export interface LeasedRecipient {

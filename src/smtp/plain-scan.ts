@@ -27,8 +27,9 @@ const SIXTEEN_PLAIN = [0xfd, 12, ...Array.from({ length: 16 }, () => PLAIN)]
 const SIXTEEN_BELOW = [0xfd, 0x26]
 /** One bit for each of the sixteen. */
 const BITS = [0xfd, 0x64]
-/** A signed LEB128, here of 0 to 8191. */
-const constant = (value: number): readonly number[] => [0x41, ...(value < 64 ? [value] : [(value & 0x7f) | 0x80, value >> 7])]
+/** A LEB128 of two octets, of 0 to 8191: the same whether it is taken as signed or not. */
+const leb = (value: number): readonly number[] => [(value & 0x7f) | 0x80, value >> 7]
+const constant = (value: number): readonly number[] => [0x41, ...leb(value)]
 
 const [AT, LIMIT, FOUND] = [0, 1, 2]
 const advance = (...by: readonly number[]): readonly number[] => [GET, AT, ...by, ADD, SET, AT]
@@ -54,9 +55,8 @@ const BODY = [
 ]
 const CODE = [1, 1, I32, ...BODY]
 
-/** A vector of one part after another, with its octets in front. */
-const sized = (...parts: readonly (readonly number[])[]): readonly number[] => [...leb(parts.flat().length), ...parts.flat()]
-const leb = (value: number): readonly number[] => (value < 128 ? [value] : [(value & 0x7f) | 0x80, value >> 7])
+/** With their number in front. */
+const sized = (octets: readonly number[]): readonly number[] => [...leb(octets.length), ...octets]
 const NAME = [1, 0x6d]
 const MODULE = Uint8Array.from([
   ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
@@ -64,7 +64,7 @@ const MODULE = Uint8Array.from([
   ...[2, ...sized([1, ...NAME, ...NAME, 2, 0, 1])],
   ...[3, ...sized([1, 0])],
   ...[7, ...sized([1, ...NAME, 0, 0])],
-  ...[10, ...sized([1], sized(CODE))],
+  ...[10, ...sized([1, ...sized(CODE)])],
 ])
 
 /** The part of it that is used; TypeScript knows WebAssembly only with all of a browser. */

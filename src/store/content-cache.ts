@@ -14,7 +14,7 @@ export interface ContentCache {
    * when nobody reads it any more. Without it, or where too much is lent already, content of 16 KiB or more is copied; smaller
    * content is kept as it is.
    */
-  put(ref: BodyRef, content: Uint8Array, uses: number, letGo?: () => void): void
+  put(ref: BodyRef, content: Uint8Array, uses: number, letGo?: (() => void) | null): void
   /** The next piece of content that is still coming in, `at` octets from its start. False: what was begun is not kept any more. */
   begin(ref: BodyRef, piece: Uint8Array, at: number): boolean
   /** What was begun is whole and accepted. Nothing happens if it is no longer there. */
@@ -84,9 +84,9 @@ export function createContentCache(octetsMax: number, memory: PieceMemory): Cont
     freeIfUnread(entry, memory)
   }
   /** Decides what the content is kept in. */
-  const pieceOf = (content: Uint8Array, letGo: (() => void) | undefined): Pick<Entry, 'pieces' | 'isOurs' | 'letGo'> => {
+  const pieceOf = (content: Uint8Array, letGo: (() => void) | null): Pick<Entry, 'pieces' | 'isOurs' | 'letGo'> => {
     const isLarge = content.byteLength >= LARGE_OCTETS_MIN
-    if (isLarge && letGo !== undefined && lent < LENT_MAX) {
+    if (isLarge && letGo !== null && lent < LENT_MAX) {
       lent += 1
       return { pieces: [content], isOurs: false, letGo }
     }
@@ -99,7 +99,7 @@ export function createContentCache(octetsMax: number, memory: PieceMemory): Cont
     if (entry !== undefined) remove(ref, entry)
   }
   return {
-    put(ref, content, uses, letGo) {
+    put(ref, content, uses, letGo = null) {
       const known = entries.get(ref)
       if (known !== undefined) known.uses = (known.uses ?? 0) + uses
       if (known !== undefined || content.byteLength > octetsMax) {

@@ -6,15 +6,13 @@
  */
 
 import { LIMIT_PARAMETER, type Row } from '../database.ts'
-import { CHUNK_ID, CHUNK_IDS, FIRST_CHUNK_ID } from '../place.ts'
+import { CHUNK_IDS } from '../place.ts'
 import { dropStream } from './content.ts'
 import { FINISHED, type OpRunner, type WriterContext } from './context.ts'
 
 export const DUE = `SELECT at, message_id, octets FROM finished WHERE class = ? AND at < ? ORDER BY at LIMIT ${LIMIT_PARAMETER}`
 const DROP_INLINE = 'UPDATE messages SET content = NULL, sha256 = NULL, chunks = -1 WHERE id = ?'
-const CHUNKS = `SELECT id - ${FIRST_CHUNK_ID} AS n FROM chunks WHERE ${CHUNK_IDS} LIMIT CAST(?2 AS INTEGER)`
-const DELETE_CHUNK = `DELETE FROM chunks WHERE id = ${CHUNK_ID} RETURNING place, octets`
-const DELETE_CHUNKS = `DELETE FROM chunks WHERE ${CHUNK_IDS} RETURNING place, octets`
+const DELETE_CHUNKS = `DELETE FROM chunks WHERE id IN (SELECT id FROM chunks WHERE ${CHUNK_IDS} LIMIT ${LIMIT_PARAMETER}) RETURNING place, octets`
 const NOTE_GONE = `UPDATE OR REPLACE finished SET class = ${FINISHED.gone}, octets = 0 WHERE class = ? AND at = ? AND message_id = ?`
 const DELETE_FINISHED = 'DELETE FROM finished WHERE class = ? AND at = ? AND message_id = ?'
 const DELETE_HISTORY = 'DELETE FROM history WHERE message_id = ?'
@@ -24,12 +22,10 @@ const RAISE_SETTING = 'INSERT INTO settings (name, value) VALUES (?1, ?2) ON CON
 
 /** Messages that lose their content beside the mail of one batch. */
 const MESSAGES_PER_TRIM = 100
-/** Looked up at once for that: about as many go as the batch brought, and each row that is looked up costs half of what its end costs. */
+/** Looked up at once for that: about as many as a batch brings, because most of a hundred would be looked up in vain. */
 const LOOKED_UP_PER_TRIM = 8
 /** Chunks removed in one transaction: 16 MiB of them. */
 const CHUNKS_PER_SWEEP = 64
-/** Content of no more than this is a few chunks, which go in one statement. */
-const ONE_STEP_OCTETS = 1024 * 1024
 const CLASSES = Object.values(FINISHED)
 
 interface Due {
@@ -106,35 +102,26 @@ interface Steps {
 function prepareSteps(context: WriterContext): Steps {
   const { db } = context
   const dropInline = db.prepare(DROP_INLINE)
-  const chunks = db.prepareRows(CHUNKS)
-  const deleteChunk = db.prepareRows(DELETE_CHUNK)
   const deleteChunks = db.prepareRows(DELETE_CHUNKS)
   const noteGone = db.prepare(NOTE_GONE)
   const deleteFinished = db.prepare(DELETE_FINISHED)
   const deleteOf = [DELETE_HISTORY, DELETE_RECIPIENTS, DELETE_MESSAGE].map((sql) => db.prepare(sql))
   const raise = db.prepare(RAISE_SETTING)
 
-  /** False: the step is used up before the last chunk, the rest is for the next one. */
-  const dropSome = (id: number, sweep: Sweep): boolean => {
-    const found = chunks.all(id, sweep.chunks + 1)
-    for (const [n] of found.slice(0, sweep.chunks)) giveBack(context, deleteChunk.get(id, n as number))
-    const done = found.length <= sweep.chunks
-    sweep.chunks -= Math.min(found.length, sweep.chunks)
-    if (!done || sweep.chunks === 0) sweep.room = 0
-    return done
-  }
-  const dropAll = (id: number, sweep: Sweep): void => {
-    const found = deleteChunks.all(id)
+  /** False: the step is used up, and there may be more for the next one. */
+  const dropChunks = (id: number, sweep: Sweep): boolean => {
+    const found = deleteChunks.all(id, sweep.chunks)
     for (const row of found) giveBack(context, row)
-    sweep.chunks = Math.max(0, sweep.chunks - found.length)
-    if (sweep.chunks === 0) sweep.room = 0
+    sweep.chunks -= found.length
+    if (sweep.chunks > 0) return true
+    sweep.room = 0
+    return false
   }
   const dropContent = ({ class: kind, at, id, octets }: Due, sweep: Sweep): boolean => {
     sweep.room -= 1
     // First of all, so that a half-removed content is never opened.
     dropInline.run(id)
-    if (octets > 0 && octets <= ONE_STEP_OCTETS) dropAll(id, sweep)
-    else if (!dropSome(id, sweep)) return false
+    if (!dropChunks(id, sweep)) return false
     noteGone.run(kind, at, id)
     context.kept.add(-octets)
     sweep.contents += 1
@@ -161,8 +148,7 @@ function dropOrphan(context: WriterContext, id: number, sweep: Sweep): void {
 }
 
 /** The place of a row that is deleted, once that is durable. */
-function giveBack({ afterCommit, content }: WriterContext, row: Row | undefined): void {
-  const [place, octets] = row ?? []
+function giveBack({ afterCommit, content }: WriterContext, [place, octets]: Row): void {
   if (typeof place === 'number' && typeof octets === 'number') afterCommit.push(() => content.give({ place, octets }))
 }
 
